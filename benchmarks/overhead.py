@@ -1,0 +1,163 @@
+"""What the plugin adds to flake8's own time: `python benchmarks/overhead.py`.
+
+Bare flake8, flake8 with this checkout and flake8 with flake8-async each live in a virtual environment of their own
+(made once, in `benchmarks/environments/`) and lint the same files of the corpus, in turn, with one process. What counts
+is CPU time, start-up included, so that a busy machine disturbs little; the median of the rounds decides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import venv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from corpus import CorpusError, applications, count_lines, python_files
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENTS = ROOT / "benchmarks" / "environments"
+
+FLAKE8 = "flake8==7.5.0"
+LIBCST = "libcst==1.9.0"
+
+#: What each environment has in it. Both plugins parse with the same libcst.
+ENVIRONMENT = {
+    "bare": (FLAKE8,),
+    "ours": (FLAKE8, LIBCST, "--editable", str(ROOT)),
+    "async": (FLAKE8, LIBCST, "flake8-async==26.8.1"),
+}
+
+#: Seconds that one installation or one run of flake8 may take.
+LIMIT = 1800
+
+
+class OverheadError(Exception):
+    """A measurement could not be made; the text says why."""
+
+
+class Drawn(NamedTuple):
+    """A file and its length."""
+
+    path: Path
+    lines: int
+
+
+def draw(files: Mapping[str, Sequence[Drawn]], lines: int, seed: int) -> list[Drawn]:
+    """Files of at least so many lines in all, the same for the same seed, each application giving about as many."""
+    generator = random.Random(seed)
+    waiting = {name: generator.sample(files[name], len(files[name])) for name in sorted(files)}
+    given = dict.fromkeys(waiting, 0)
+    drawn: list[Drawn] = []
+    while sum(given.values()) < lines:
+        left = [name for name in waiting if waiting[name]]
+        if not left:
+            raise OverheadError(f"there are only {sum(given.values()):,} lines to draw from")
+        poorest = min(left, key=given.__getitem__)
+        drawn.append(waiting[poorest].pop())
+        given[poorest] += drawn[-1].lines
+    return drawn
+
+
+def python_of(name: str) -> Path:
+    """The interpreter of an environment."""
+    return ENVIRONMENTS / name / "bin" / "python"
+
+
+def install(name: str) -> None:
+    """Make the environment if it is missing, and bring it to what `ENVIRONMENT` says."""
+    if not python_of(name).exists():
+        venv.create(ENVIRONMENTS / name, with_pip=True)
+    command = [str(python_of(name)), "-m", "pip", "install", "--quiet", *ENVIRONMENT[name]]
+    if subprocess.run(command, timeout=LIMIT, check=False).returncode:
+        raise OverheadError(f"pip could not make the environment {name!r} (see above)")
+
+
+def cpu_seconds(name: str, paths: Sequence[Path]) -> float:
+    """CPU time, user and system, of one flake8 run over the files. What it finds is thrown away."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [str(python_of(name)), "-m", "flake8", "--isolated", "-j1", "--exit-zero", *map(str, paths)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise OverheadError(f"flake8 failed in the environment {name!r}:\n{done.stderr}")
+    return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
+
+
+def measure(names: Sequence[str], paths: Sequence[Path], rounds: int) -> dict[str, list[float]]:
+    """CPU seconds of every environment in every round; one round first that does not count, to fill the caches."""
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds + 1):
+        for name in names:
+            # Start-up alone fills the caches, at a fraction of the time.
+            taken = cpu_seconds(name, paths if number else paths[:1])
+            if number:
+                seconds[name].append(taken)
+                print(f"round {number}/{rounds} {name:<6}{taken:9.2f} s", file=sys.stderr, flush=True)
+    return seconds
+
+
+def added(seconds: Mapping[str, Sequence[float]], name: str) -> float:
+    """What a plugin adds, as a part of bare flake8's own time."""
+    bare = statistics.median(seconds["bare"])
+    return (statistics.median(seconds[name]) - bare) / bare
+
+
+def table(seconds: Mapping[str, Sequence[float]], lines: int) -> str:
+    """Medians and ratios."""
+    rows = [f"{'':<8}{'median s':>10}{'fastest':>10}{'slowest':>10}{'us a line':>11}{'added':>9}"]
+    for name, taken in seconds.items():
+        median = statistics.median(taken)
+        ratio = "" if name == "bare" else f"{added(seconds, name):.3f}"
+        rows.append(
+            f"{name:<8}{median:>10.2f}{min(taken):>10.2f}{max(taken):>10.2f}{1e6 * median / lines:>11.1f}{ratio:>9}"
+        )
+    return "\n".join(rows)
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--app", action="append", default=[], metavar="NAME", help="only this application; repeatable")
+    parser.add_argument("--lines", type=int, default=20_000, metavar="N", help="at least so many (default: 20000)")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--without-async", action="store_true", help="leave flake8-async out, which takes longest")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the environments, measure, print."""
+    asked = parse_arguments(arguments)
+    names = [name for name in ENVIRONMENT if not (asked.without_async and name == "async")]
+    try:
+        files = {
+            str(application): [Drawn(path, count_lines(path)) for path in python_files(application)]
+            for application in applications(asked.app)
+        }
+        drawn = draw(files, asked.lines, asked.seed)
+        for name in names:
+            install(name)
+        seconds = measure(names, [one.path for one in drawn], asked.rounds)
+    except (CorpusError, OverheadError, subprocess.TimeoutExpired) as error:
+        print(error, file=sys.stderr)
+        return 1
+    lines = sum(one.lines for one in drawn)
+    print(f"{len(drawn)} files, {lines:,} lines, seed {asked.seed}, {asked.rounds} rounds, CPU time of `flake8 -j1`")
+    print(table(seconds, lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+OFFLOADING_DECORATORS = frozenset()

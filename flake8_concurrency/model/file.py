@@ -1,0 +1,100 @@
+"""The one object that a rule asks about its file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+import libcst as cst
+
+from flake8_concurrency.knowledge.schema import Blocking
+from flake8_concurrency.model.definitions import Definitions, FunctionInfo
+from flake8_concurrency.model.facts import Kind
+from flake8_concurrency.model.functions import Functions
+from flake8_concurrency.model.kinds import Kinds
+from flake8_concurrency.model.names import Names
+from flake8_concurrency.model.positions import Positions
+from flake8_concurrency.model.rows import Rows
+from flake8_concurrency.model.tree import Tree
+
+
+class FileModel:
+    """Read-only and lazy: a question that no rule asks costs nothing."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        positions: Positions,
+        *,
+        package: str = "",
+        quiet: bool = False,
+        configured: Mapping[str, Blocking] | None = None,
+    ) -> None:
+        self.tree = tree
+        self.positions = positions
+        #: True in tests, migrations, examples and generated files.
+        self.quiet = quiet
+        self._package = package
+        self._configured = configured or {}
+
+    @cached_property
+    def names(self) -> Names:
+        return Names(self.tree, self._package)
+
+    @cached_property
+    def definitions(self) -> Definitions:
+        return Definitions(self.tree, self.names)
+
+    @cached_property
+    def kinds(self) -> Kinds:
+        return Kinds(self.tree, self.names, self.definitions)
+
+    @cached_property
+    def functions(self) -> Functions:
+        return Functions(self.tree, self.definitions, self.kinds, self._configured)
+
+    @cached_property
+    def rows(self) -> Rows:
+        return Rows(self)
+
+    # -- what most rules ask -----------------------------------------------------------------------------------------
+
+    def kind(self, node: cst.CSTNode | None) -> Kind | None:
+        """What an expression's value is; None when it is not known."""
+        return self.kinds.of(node)
+
+    def qualified(self, node: cst.CSTNode) -> str | None:
+        """The dotted name that an expression means, whatever its spelling."""
+        return self.kinds.qualified(node)
+
+    def is_a(self, node: cst.CSTNode, *names: str) -> bool:
+        """Whether an expression's value is surely an instance of one of these classes, or of one derived from it."""
+        kind = self.kinds.of(node)
+        return any(self.kinds.is_a(kind, name) for name in names)
+
+    def is_module_level(self, node: cst.CSTNode) -> bool:
+        """Whether a node runs when the module is imported."""
+        return isinstance(self.tree.scope_of(node), cst.Module)
+
+    def parent(self, node: cst.CSTNode) -> cst.CSTNode:
+        return self.tree.parents[node]
+
+    def ancestors(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        return self.tree.ancestors(node)
+
+    def function_of(self, node: cst.CSTNode) -> FunctionInfo | None:
+        """The function whose call runs this node; None at module level and in a lambda."""
+        return self.functions.around(node)
+
+    def in_async(self, node: cst.CSTNode) -> bool:
+        """Whether a node runs on the event loop: directly in an `async def`."""
+        function = self.functions.around(node)
+        return function is not None and function.is_async
+
+    def callee(self, call: cst.Call) -> FunctionInfo | None:
+        """The function of the file that a call enters; None when it is not surely one."""
+        return self.functions.callee(call)
+
+    def line(self, node: cst.CSTNode) -> int:
+        """The line on which a node begins, from 1."""
+        return self.positions.of(node)[0]

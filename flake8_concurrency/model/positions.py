@@ -1,0 +1,68 @@
+"""Lines and columns, computed only for the statement a finding stands in.
+
+libcst's PositionProvider costs twice the parse of the whole file. Generating the code of one top-level statement gives
+the positions in it relative to each other, and flake8's `ast` tree says on which line it begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+from libcst.metadata import CodeRange
+from libcst.metadata.position_provider import PositionProvidingCodegenState
+
+from flake8_concurrency.model.tree import Tree
+
+
+class _Recorder:
+    """The part of a metadata provider that recording positions needs."""
+
+    def __init__(self) -> None:
+        self._computed: dict[cst.CSTNode, CodeRange] = {}
+
+
+class Positions:
+    """Positions of the nodes of one tree in the text that the user sees."""
+
+    def __init__(self, tree: Tree, starts: Sequence[int], lines: Sequence[int] | None = None) -> None:
+        """`starts` are the lines on which the module's statements begin in the parsed text, all from 1.
+
+        `lines` gives for each line of the parsed text (from 0) its line in the user's text, where they differ.
+        """
+        self._tree = tree
+        self._lines = lines
+        self._known: dict[cst.CSTNode, tuple[int, int]] = {}
+        body = tree.module.body
+        # Without a matching list of starts the whole module has to be generated.
+        self._starts = dict(zip(body, starts, strict=True)) if len(body) == len(starts) else None
+
+    def of(self, node: cst.CSTNode) -> tuple[int, int]:
+        """Line, from 1, and column, from 0, of the first character of a node."""
+        if node not in self._known:
+            self._generate(node)
+        return self._known[node]
+
+    def _generate(self, node: cst.CSTNode) -> None:
+        module = self._tree.module
+        top = node
+        for around in self._tree.ancestors(node):
+            if around is not module:
+                top = around
+        start = None if self._starts is None else self._starts.get(top)  # type: ignore[call-overload]
+        root, offset = (module, 0) if start is None else (top, start)
+        recorder = _Recorder()
+        state = PositionProvidingCodegenState(
+            default_indent=module.default_indent,
+            default_newline=module.default_newline,
+            provider=recorder,  # type: ignore[arg-type]
+        )
+        root._codegen(state)
+        computed = recorder._computed
+        if start is not None:
+            offset -= computed[top].start.line
+        for known, range_ in computed.items():
+            line = range_.start.line + offset
+            if self._lines is not None:
+                line = self._lines[line - 1]
+            self._known[known] = (line, range_.start.column)

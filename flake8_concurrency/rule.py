@@ -1,0 +1,82 @@
+"""The contract between a rule, the engine and the fixer: Rule, Gate, Finding, Fix."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import libcst as cst
+
+if TYPE_CHECKING:
+    from flake8_concurrency.model.file import FileModel
+
+#: Nodes of the linted tree, each with what replaces it.
+Replacements = Mapping[cst.CSTNode, cst.CSTNode | cst.RemovalSentinel]
+
+
+class Fix(NamedTuple):
+    """How a finding may be repaired. `build` is called only by `fix`, never while linting.
+
+    A fix is `safe` when it provably keeps the meaning and removes the defect; one that has to invent a number or an
+    import of ours is not.
+    """
+
+    safe: bool
+    build: Callable[[], Replacements]
+
+
+class Finding(NamedTuple):
+    """One defect, at one node of the linted tree."""
+
+    code: str
+    message: str
+    node: cst.CSTNode
+    fix: Fix | None = None
+
+
+class Gate(NamedTuple):
+    """What must stand in a text for a rule to be able to speak about it: sound, and cheap to ask.
+
+    `anchors` are words of which at least one (or a local name given to one: `import … as`, `f = time.sleep`) stands in
+    the function where the finding would stand; `context` are groups of words of which each group has at least one word
+    anywhere in the file. `only_async` wants the finding inside an `async def`. `reaches` accepts, in place of an anchor
+    in the function itself, the name of a function of this file that reaches one. `shape` is a last question to the
+    function's `ast` tree (which it must not change).
+    """
+
+    anchors: frozenset[str]
+    context: tuple[frozenset[str], ...] = ()
+    only_async: bool = False
+    reaches: bool = False
+    shape: Callable[[ast.AST], bool] | None = None
+
+
+class Rule(cst.CSTVisitor):
+    """A libcst visitor that looks for one defect in one file. An instance lives for one file.
+
+    The docstring of a rule is its page, under fixed headings (see `catalogue`).
+    """
+
+    #: `CNC` and three digits; never changes its meaning once released.
+    code: ClassVar[str]
+    #: The defect, in words joined by hyphens.
+    name: ClassVar[str]
+    #: A `str.format` template: what is wrong and what follows, then the remedy.
+    message: ClassVar[str]
+    gate: ClassVar[Gate]
+    #: False for a rule that reports only when named in `--concurrency-enable`.
+    enabled: ClassVar[bool] = True
+    #: True for a rule that is silent in tests, migrations, examples and generated files.
+    quiet: ClassVar[bool] = False
+    #: Codes of other linters that report the same defect, for `--concurrency-defer-to`.
+    overlaps: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, file: FileModel) -> None:
+        super().__init__()
+        self.file = file
+        self.findings: list[Finding] = []
+
+    def report(self, node: cst.CSTNode, *, fix: Fix | None = None, **facts: object) -> None:
+        """Record a finding at `node`, the message's fields filled from `facts`."""
+        self.findings.append(Finding(self.code, self.message.format(**facts), node, fix))

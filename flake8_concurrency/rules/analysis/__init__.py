@@ -1,0 +1,1 @@
+"""CNC9xx: the linter itself."""

@@ -1,0 +1,45 @@
+"""CNC401 blocking-sleep."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from flake8_concurrency.rule import Gate, Rule
+
+
+class BlockingSleep(Rule):
+    """A `time.sleep` in async code stops the whole event loop.
+
+    Nothing else that runs on the loop moves until it is over: requests wait, timeouts fire late, health checks fail.
+
+    Bad:
+
+        import time
+
+        async def poll(client):
+            while not await client.is_ready():
+                time.sleep(0.5)
+
+    Good:
+
+        import asyncio
+
+        async def poll(client):
+            while not await client.is_ready():
+                await asyncio.sleep(0.5)
+
+    Known limits:
+        A sleep that is reached through a function of the file is CNC409. The same defect is ASYNC251 in flake8-async
+        and ruff, which see the spellings `time.sleep` and `from time import sleep`.
+    """
+
+    code = "CNC401"
+    name = "blocking-sleep"
+    message = "{call} blocks the event loop, and everything that runs on it, until it is over: use {twin}"
+    gate = Gate(anchors=frozenset({"sleep"}), only_async=True)
+    overlaps = ("ASYNC251",)
+
+    def visit_Call(self, node: cst.Call) -> None:
+        leaf = self.file.functions.blocking(node)
+        if leaf is not None and leaf.fact.category == "sleep" and self.file.in_async(node):
+            self.report(node, call=leaf.name, twin=leaf.fact.twin)

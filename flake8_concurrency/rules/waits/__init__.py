@@ -1,0 +1,1 @@
+"""CNC2xx: every wait ends, and its outcome is read."""

@@ -1,0 +1,1 @@
+"""The table of blocking calls: every entry names something that exists, and has a category and a twin."""
