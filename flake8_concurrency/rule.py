@@ -38,17 +38,23 @@ class Finding(NamedTuple):
 class Gate(NamedTuple):
     """What must stand in a text for a rule to be able to speak about it: sound, and cheap to ask.
 
-    `anchors` are words of which at least one (or a local name given to one: `import … as`, `f = time.sleep`) stands in
-    the function where the finding would stand; `context` are groups of words of which each group has at least one word
-    anywhere in the file. `only_async` wants the finding inside an `async def`. `reaches` accepts, in place of an anchor
-    in the function itself, the name of a function of this file that reaches one. `shape` is a last question to the
-    function's `ast` tree (which it must not change).
+    `anchors` are last names of callees (`sleep` for `time.sleep(...)`); one of them, or another name the file gives to
+    one (`import … as`, `nap = time.sleep`, a class derived from it), is called in the function where the finding would
+    stand. With `called=False` a mention is enough.
+
+    `context` are groups of words; of each group at least one word, or a name imported with it, occurs in that function
+    or in what it leads to by name. A kind is only ever known through a word: no `requests` means no `requests.Session`.
+
+    `only_async` wants the anchor called inside an `async def` and not awaited. `reaches` also takes a call of a function
+    of this file that reaches an anchor through sync code. `shape` is a last question to the function's `ast` tree, which
+    it must not change.
     """
 
     anchors: frozenset[str]
     context: tuple[frozenset[str], ...] = ()
     only_async: bool = False
     reaches: bool = False
+    called: bool = True
     shape: Callable[[ast.AST], bool] | None = None
 
 

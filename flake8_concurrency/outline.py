@@ -1,0 +1,304 @@
+"""A text in units that are kept or dropped whole, and how they lead to each other by name.
+
+A function, a class's header with its own statements, and a statement of the module are each a unit. A unit leads to all
+units that provide a name which it mentions. Names of attributes and plain names are told apart, nothing else is: this
+only ever leads too far.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
+
+from flake8_concurrency import words
+from flake8_concurrency.words import Called, Function
+
+_WORD = re.compile(r"(\.?)\s*\b([^\W\d]\w*)")
+#: Attributes of objects that a function fills: `self.x.append(`.
+_FILLED = re.compile(
+    r"\w\.([^\W\d]\w*)\s*\.\s*(?:append|appendleft|add|insert|put|put_nowait|extend|extendleft|update|setdefault)\("
+)
+#: Methods that run without their name standing where they are used.
+_SPECIAL = frozenset(
+    """__init__ __new__ __post_init__ __enter__ __aenter__ __exit__ __aexit__ __call__ __iter__ __aiter__ __next__
+    __anext__ __getitem__ __await__ __truediv__""".split()
+)
+#: Words that mean an object of the class around.
+_RECEIVERS = frozenset({"self", "cls", "super"})
+_NOTHING: frozenset[str] = frozenset()
+
+
+class Unit:
+    """A run of whole lines."""
+
+    def __init__(self, first: int, last: int, text: str, node: ast.AST, header: Unit | None) -> None:
+        #: The first and the last line, from 1.
+        self.first, self.last = first, last
+        self.node = node
+        #: The header of the class that a method belongs to.
+        self.header = header
+        #: The words that stand after a dot, and all others.
+        self.names: set[str] = set()
+        self.attrs: set[str] = set()
+        for dot, word in _WORD.findall(text):
+            (self.attrs if dot else self.names).add(word)
+        #: What others may need this unit for: names it binds where they see them, attributes it stores or fills.
+        self.provides_names: set[str] = set()
+        self.provides_attrs: set[str] = set(_FILLED.findall(text))
+        #: Pairs: a name, and another one that the unit gives to the same thing.
+        self.renamed: list[tuple[str, str]] = []
+        for statement in words.own_statements(node):
+            self.provides_attrs.update(words.stored_attributes(statement))
+            self.renamed += words.renamings(statement)
+
+    @property
+    def is_import(self) -> bool:
+        return isinstance(self.node, ast.Import | ast.ImportFrom)
+
+    def mentions(self, some: Collection[str]) -> bool:
+        return not self.names.isdisjoint(some) or not self.attrs.isdisjoint(some)
+
+    @cached_property
+    def calls(self) -> list[Called]:
+        """Everything that the unit calls and does not await."""
+        return words.calls(self.node)
+
+    @cached_property
+    def called(self) -> set[str]:
+        """The last names of all callees."""
+        return {call.name for call in self.calls}
+
+    def enters(self, names: Collection[str], *, on_loop: bool) -> bool:
+        """Whether the unit's code of one kind calls something of these names, or reads it, if it is a property."""
+        if not self.mentions(names):
+            return False
+        if not self.attrs.isdisjoint(names):
+            return True
+        return any(call.on_loop is on_loop and call.name in names for call in self.calls)
+
+    @cached_property
+    def _bound(self) -> dict[str, set[str]]:
+        return words.bound(self.node)
+
+    def bound(self, word: str) -> Collection[str]:
+        """The words of what a name or attribute may be bound to in this unit."""
+        return self._bound.get(word, _NOTHING)
+
+    def gives(self, word: str) -> Collection[str]:
+        """The words that may tell the kind of a name or attribute which this unit provides."""
+        node = self.node
+        if isinstance(node, ast.ClassDef):
+            named = word == node.name
+            parts = (w for part in (*node.bases, *node.decorator_list) for w in words.words(part)) if named else ()
+            return {*parts, *self.bound(word)}
+        if isinstance(node, Function):
+            if word == node.name:
+                return self._result
+            special = node.name in _SPECIAL and word in self.provides_names
+            return {*self.bound(word), *(self._result if special else ())}
+        return self.bound(word) or self.names | self.attrs
+
+    @cached_property
+    def _result(self) -> set[str]:
+        """The words that may tell what calling the function gives."""
+        assert isinstance(self.node, Function)
+        if self.node.returns is not None:
+            return words.words(self.node.returns)
+        given = (n.value for n in ast.walk(self.node) if isinstance(n, ast.Return | ast.Yield | ast.YieldFrom))
+        return {word for part in (*given, *self.node.decorator_list) for word in words.words(part)}
+
+    @cached_property
+    def takes_anything(self) -> set[str]:
+        """The parameters of a private function that say nothing of their kind: only its callers tell."""
+        node = self.node
+        if not isinstance(node, Function) or not node.name.startswith("_") or node.name.endswith("__"):
+            return set()
+        args = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+        return {arg.arg for arg in args if arg.annotation is None} - _RECEIVERS
+
+    @property
+    def entries(self) -> set[str]:
+        """The names by which the unit's code is entered."""
+        if isinstance(self.node, Function):
+            return self.provides_names | {self.node.name}
+        return self.provides_names | self.provides_attrs
+
+
+def units(tree: ast.Module, lines: Sequence[str]) -> Iterator[Unit]:
+    """The units of a text, each class's header before its methods."""
+    for first, last, statements in grouped(tree.body):
+        node = statements[0]
+        if isinstance(node, ast.ClassDef) and len(statements) == 1:
+            yield from _class_units(node, lines)
+        else:
+            yield _module_unit(first, last, statements, lines)
+
+
+def grouped(body: Sequence[ast.stmt]) -> Iterator[tuple[int, int, list[ast.stmt]]]:
+    """Statements with their first and last lines; those that share a line together."""
+    group: list[ast.stmt] = []
+    first = last = 0
+    for node in body:
+        start, end = first_line(node), node.end_lineno or node.lineno
+        if group and start > last:
+            yield first, last, group
+            group = []
+        if not group:
+            first, last = start, end
+        group.append(node)
+        last = max(last, end)
+    if group:
+        yield first, last, group
+
+
+def first_line(node: ast.stmt) -> int:
+    """The line on which a statement begins, its decorators included."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+def _module_unit(first: int, last: int, statements: list[ast.stmt], lines: Sequence[str]) -> Unit:
+    unit = Unit(first, last, "".join(lines[first - 1 : last]), statements[0], None)
+    for node in statements:
+        unit.provides_names |= {node.name} if isinstance(node, Function) else words.bound_names(node)
+        if node is not statements[0]:
+            unit.renamed += words.renamings(node)
+    return unit
+
+
+def _class_units(node: ast.ClassDef, lines: Sequence[str]) -> Iterator[Unit]:
+    first, end = first_line(node), node.end_lineno or node.lineno
+    methods: list[tuple[int, int, Function]] = []
+    for start, last, (method, *rest) in grouped(node.body):
+        if isinstance(method, Function) and not rest and start > node.lineno:
+            methods.append((start, last, method))
+    taken = {line for start, last, _ in methods for line in range(start, last + 1)}
+    header = Unit(first, end, "".join(lines[n - 1] for n in range(first, end + 1) if n not in taken), node, None)
+    header.provides_names.add(node.name)
+    for statement in node.body:
+        if not isinstance(statement, Function):
+            header.provides_attrs |= words.bound_names(statement)
+    yield header
+    for start, last, method in methods:
+        unit = Unit(start, last, "".join(lines[start - 1 : last]), method, header)
+        unit.provides_attrs.add(method.name)
+        if method.name in header.names:
+            unit.provides_names.add(method.name)
+        if method.name in _SPECIAL:
+            unit.provides_names.add(node.name)
+        yield unit
+
+
+class Outline:
+    """The units of a text and what leads where."""
+
+    def __init__(self, parts: list[Unit]) -> None:
+        self.units = parts
+        #: For each word the other names that the text gives to it.
+        self._renamed: dict[str, set[str]] = {}
+        self._by_name: dict[str, list[Unit]] = {}
+        self._by_attr: dict[str, list[Unit]] = {}
+        for unit in parts:
+            for name in unit.provides_names:
+                self._by_name.setdefault(name, []).append(unit)
+            for name in unit.provides_attrs:
+                self._by_attr.setdefault(name, []).append(unit)
+            for word, other in unit.renamed:
+                self._renamed.setdefault(word, set()).add(other)
+            self._note_derived(unit)
+        self._targets: dict[Unit, set[Unit]] = {}
+        self._evidence: dict[frozenset[str], set[str]] = {}
+
+    def _note_derived(self, unit: Unit) -> None:
+        """A class is another name for each of its bases."""
+        if isinstance(unit.node, ast.ClassDef):
+            for base in unit.node.bases:
+                for word in words.words(base):
+                    self._renamed.setdefault(word, set()).update({unit.node.name, derived(unit.node.name)})
+
+    def other_names(self, some: Iterable[str]) -> set[str]:
+        """The words and every other name that the text gives to one of them."""
+        found = set(some)
+        pending = list(found & self._renamed.keys())
+        while pending:
+            for other in self._renamed.get(pending.pop(), _NOTHING):
+                if other not in found:
+                    found.add(other)
+                    pending.append(other)
+        return found
+
+    def targets(self, unit: Unit) -> set[Unit]:
+        """The units that a unit leads to in one step: those that provide a name which it mentions, and its class."""
+        found = self._targets.get(unit)
+        if found is None:
+            found = self._targets[unit] = set() if unit.is_import else self._find_targets(unit)
+        return found
+
+    def _find_targets(self, unit: Unit) -> set[Unit]:
+        found = {other for name in unit.names & self._by_name.keys() for other in self._by_name[name]}
+        found.update(other for name in unit.attrs & self._by_attr.keys() for other in self._by_attr[name])
+        if unit.header is not None:
+            found.add(unit.header)
+        if unit.takes_anything:
+            found.update(self._callers(unit))
+        return found
+
+    def _callers(self, unit: Unit) -> list[Unit]:
+        names = unit.entries
+        return [other for other in self.units if other is not unit and other.mentions(names)]
+
+    def closure(self, seeds: Iterable[Unit]) -> set[Unit]:
+        """The units and everything they lead to."""
+        kept: set[Unit] = set()
+        pending = list(seeds)
+        while pending:
+            unit = pending.pop()
+            if unit not in kept:
+                kept.add(unit)
+                pending += self.targets(unit)
+        return kept
+
+    # -- where kinds may come from -----------------------------------------------------------------------------------
+
+    def evidence(self, group: frozenset[str]) -> set[str]:
+        """The words of a group, their other names, and the names that are imported with one of them."""
+        found = self._evidence.get(group)
+        if found is None:
+            imports = (unit for unit in self.units if unit.is_import and unit.mentions(group))
+            imported = (name for unit in imports for name in unit.provides_names)
+            found = self._evidence[group] = self.other_names({*group, *imported})
+        return found
+
+    def flows(self, some: Iterable[str], unit: Unit, evidence: set[str]) -> bool:
+        """Whether one of these words of a unit can have its kind from something that the evidence names."""
+        pending = [(word, unit) for word in some]
+        seen = set(pending)
+        while pending:
+            word, place = pending.pop()
+            if word in evidence:
+                return True
+            for step in self._sources(word, place):
+                if step not in seen:
+                    seen.add(step)
+                    pending.append(step)
+        return False
+
+    def _sources(self, word: str, unit: Unit) -> Iterator[tuple[str, Unit]]:
+        """Where the kind of a word in a unit may come from: other words, each in its unit."""
+        yield from ((other, unit) for other in unit.bound(word))
+        if word in unit.takes_anything:
+            for caller in self._callers(unit):
+                yield from ((other, caller) for other in caller.names | caller.attrs)
+        for provider in (*self._by_name.get(word, ()), *self._by_attr.get(word, ())):
+            if provider is not unit:
+                yield from ((other, provider) for other in provider.gives(word))
+        header = unit.header
+        if word in _RECEIVERS and header is not None and isinstance(header.node, ast.ClassDef):
+            yield from ((other, header) for other in header.gives(header.node.name))
+
+
+def derived(name: str) -> str:
+    """Stands among a word's other names for the class of this name, which is derived from it."""
+    return "class " + name

@@ -1,0 +1,257 @@
+"""What the gate asks of pieces of an `ast` tree: the words in them, what they call, bind and rename. Read-only."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+WORD = re.compile(r"[^\W\d]\w*")
+#: A string longer than this is no annotation.
+_LONGEST_ANNOTATION = 200
+#: Node types that hold no call.
+_LEAVES = frozenset({ast.Constant, ast.Name, ast.Load, ast.Store, ast.Pass, ast.arg})
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Called(NamedTuple):
+    """A call: the last name of its callee, whether it runs on the event loop, and the words of the whole callee."""
+
+    name: str
+    on_loop: bool
+    words: frozenset[str]
+
+
+def words(root: ast.AST | None) -> set[str]:
+    """The names and attributes in a piece of a tree, and the words of its strings: they may be annotations."""
+    found: set[str] = set()
+    stack: list[ast.AST] = [] if root is None else [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Constant):
+            if isinstance(node.value, str) and len(node.value) < _LONGEST_ANNOTATION:
+                found.update(WORD.findall(node.value))
+        else:
+            if isinstance(node, ast.Attribute):
+                found.add(node.attr)
+            stack += ast.iter_child_nodes(node)
+    return found
+
+
+def own_statements(root: ast.AST) -> Iterator[ast.stmt]:
+    """The statements of a function, or of a class's own body without its methods."""
+    stack: list[ast.AST] = [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, part, None)
+            # The body of a lambda or a conditional expression is no list.
+            if isinstance(inner, list):
+                stack += _without_methods(inner) if node is root and isinstance(root, ast.ClassDef) else inner
+
+
+def _without_methods(body: list[ast.AST]) -> list[ast.AST]:
+    return [node for node in body if not isinstance(node, Function)]
+
+
+# -- calls -------------------------------------------------------------------------------------------------------------
+
+
+def calls(root: ast.AST) -> list[Called]:
+    """Everything that is called and not awaited in a function, or in a class's own body without its methods."""
+    found: list[Called] = []
+    apart = {id(node) for node in root.body if isinstance(node, Function)} if isinstance(root, ast.ClassDef) else set()
+    stack: list[tuple[ast.AST, bool]] = [(root, False)]
+    while stack:
+        node, on_loop = stack.pop()
+        kind = type(node)
+        if kind in _LEAVES:
+            continue
+        if isinstance(node, Function):
+            if id(node) not in apart:
+                # Decorators and defaults run where the function is defined.
+                stack += [(child, on_loop) for child in (*node.decorator_list, node.args)]
+                stack += [(child, kind is ast.AsyncFunctionDef) for child in node.body]
+            continue
+        if isinstance(node, ast.Call):
+            callee = frozenset(words(node.func))
+            found += [Called(name, on_loop, callee) for name in last_names(node.func)]
+        elif isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
+            node = node.value
+        stack += [(child, on_loop) for child in ast.iter_child_nodes(node)]
+    return found
+
+
+def last_names(func: ast.AST) -> list[str]:
+    """The names by which a callee may be listed: `sleep` for `time.sleep`; all words where it is itself computed."""
+    match func:
+        case ast.Attribute():
+            return [func.attr]
+        case ast.Name():
+            return [func.id]
+        case ast.Subscript():
+            return last_names(func.value)
+    return list(words(func))
+
+
+# -- bindings ----------------------------------------------------------------------------------------------------------
+
+
+def bound(root: ast.AST) -> dict[str, set[str]]:
+    """For each name and attribute bound in a piece of a tree: the words of what it may be bound to."""
+    found: dict[str, set[str]] = {}
+    for node in ast.walk(root):
+        for targets, values in _bindings(node):
+            given = {word for value in values for word in words(value)}
+            for name in (name for target in targets for name in words(target)) if given else ():
+                found.setdefault(name, set()).update(given)
+        for name, others in _named(node, root):
+            found.setdefault(name, set()).update(others)
+    return found
+
+
+_Pairs = list[tuple[Iterable[ast.AST], Iterable[ast.AST | None]]]
+
+
+def _bindings(node: ast.AST) -> _Pairs:
+    match node:
+        case ast.Assign():
+            return [(node.targets, [node.value])]
+        case ast.AnnAssign():
+            return [([node.target], [node.annotation, node.value])]
+        case ast.AugAssign() | ast.NamedExpr():
+            return [([node.target], [node.value])]
+        case ast.For() | ast.AsyncFor() | ast.comprehension():
+            return [([node.target], [node.iter])]
+        case ast.withitem(optional_vars=ast.expr() as target):
+            return [([target], [node.context_expr])]
+        case ast.Call(func=ast.Attribute(value=filled)):
+            # `futures.append(x)` tells what the container holds.
+            return [([filled], node.args)]
+        case ast.Call(func=ast.Name(id="isinstance"), args=[tested, *classes]):
+            return [([tested], classes)]
+        case ast.Match():
+            return [([pattern], [node.subject, pattern]) for case in node.cases for pattern in _captures(case)]
+    return []
+
+
+def _captures(case: ast.match_case) -> list[ast.AST]:
+    """The names that a case captures, as nodes that can be targets, and the classes it names."""
+    found: list[ast.AST] = []
+    for node in ast.walk(case.pattern):
+        if isinstance(node, ast.MatchAs | ast.MatchStar) and node.name is not None:
+            found.append(ast.Name(node.name, ast.Store()))
+        elif isinstance(node, ast.MatchClass):
+            found.append(node.cls)
+    return found
+
+
+def _named(node: ast.AST, root: ast.AST) -> list[tuple[str, Iterable[str]]]:
+    match node:
+        case ast.arg(annotation=ast.expr() as annotation):
+            return [(node.arg, words(annotation))]
+        case ast.Import():
+            return [((a.asname or a.name).partition(".")[0], WORD.findall(a.name)) for a in node.names]
+        case ast.ImportFrom():
+            return [(a.asname or a.name, WORD.findall(f"{node.module or ''} {a.name}")) for a in node.names]
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() if node is not root:
+            return [(node.name, words(node))]
+    return []
+
+
+def bound_names(root: ast.AST) -> set[str]:
+    """Every name that a statement of a module or class binds or fills, whatever is nested in it."""
+    found: set[str] = set()
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        match node:
+            case ast.Constant():
+                continue
+            case ast.Name(ctx=ast.Store() | ast.Del()):
+                found.add(node.id)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                found.add(node.name)
+            case ast.alias():
+                found.add((node.asname or node.name).partition(".")[0])
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=filled))) | ast.Subscript(
+                value=ast.Name(id=filled), ctx=ast.Store()
+            ):
+                found.add(filled)
+        stack += ast.iter_child_nodes(node)
+    return found
+
+
+def stored_attributes(node: ast.stmt) -> Iterator[str]:
+    """The attributes of objects that a statement itself assigns: `self.x = `, `self.x[k] += `, `with … as self.x`."""
+    match node:
+        case ast.Assign():
+            pending: list[ast.AST] = list(node.targets)
+        case ast.AnnAssign() | ast.AugAssign() | ast.For() | ast.AsyncFor():
+            pending = [node.target]
+        case ast.With() | ast.AsyncWith():
+            pending = [item.optional_vars for item in node.items if item.optional_vars is not None]
+        case _:
+            return
+    while pending:
+        target = pending.pop()
+        if isinstance(target, ast.Attribute):
+            yield target.attr
+        elif isinstance(target, ast.Subscript | ast.Starred):
+            pending.append(target.value)
+        elif isinstance(target, ast.Tuple | ast.List):
+            pending += target.elts
+
+
+# -- other names -------------------------------------------------------------------------------------------------------
+
+
+def renamings(node: ast.stmt) -> Iterator[tuple[str, str]]:
+    """Pairs: a name, and another one that a statement gives to the same thing without calling it."""
+    match node:
+        case ast.Assign():
+            targets, value = node.targets, node.value
+        case ast.AnnAssign(value=ast.expr() as value):
+            targets = [node.target]
+        case ast.Import() | ast.ImportFrom():
+            yield from ((a.name.rpartition(".")[2], a.asname) for a in node.names if a.asname is not None)
+            return
+        case _:
+            return
+    given = _uncalled(value)
+    if given:
+        names = [name for target in targets for name in _target_names(target)]
+        yield from ((word, name) for word in given for name in names)
+
+
+def _uncalled(value: ast.expr) -> list[str]:
+    """The last names of what a value is, where it is not the result of a call."""
+    parts: list[ast.expr] = []
+    match value:
+        case ast.Name():
+            return [value.id]
+        case ast.Attribute():
+            return [value.attr]
+        case ast.Subscript() | ast.NamedExpr():
+            parts = [value.value]
+        case ast.IfExp():
+            parts = [value.body, value.orelse]
+        case ast.BoolOp():
+            parts = value.values
+        case ast.Tuple() | ast.List():
+            parts = value.elts
+        case ast.Call() if any("partial" in name for name in last_names(value.func)):
+            parts = value.args
+    return [word for part in parts for word in _uncalled(part)]
+
+
+def _target_names(target: ast.expr) -> list[str]:
+    if isinstance(target, ast.Tuple | ast.List):
+        return [name for part in target.elts for name in _target_names(part)]
+    return _uncalled(target)
