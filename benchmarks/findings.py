@@ -22,7 +22,7 @@ import time
 import tokenize
 import traceback
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -83,7 +83,7 @@ def _too_slow(_signal: int, _frame: FrameType | None) -> None:
     raise TooSlowError(f"not finished after {FILE_LIMIT} s")
 
 
-def check(source: Source, *, options: Options, gated: bool) -> Result:
+def check(source: Source, *, options: Options, gate: bool) -> Result:
     """Lint one file and never raise: what goes wrong is part of the result."""
     # Paths are relative to the application, as they are for somebody who lints it: some rules look at them.
     os.chdir(source.application)
@@ -100,7 +100,7 @@ def check(source: Source, *, options: Options, gated: bool) -> Result:
             tree = ast.parse(text)
         started = time.process_time()
         with parser:
-            located = engine.lint(text, tree=tree, filename=file, options=options, gated=gated)
+            located = engine.lint(text, tree=tree, filename=file, options=options, gate=gate)
         seconds = time.process_time() - started
         findings = tuple(Found(application, file, one.line, one.column, one.code, one.message) for one in located)
     except KeyboardInterrupt:
@@ -130,9 +130,9 @@ class _Parser:
         return self._parse(source, config)
 
 
-def run(sources: Sequence[Source], *, options: Options, gated: bool, jobs: int) -> Iterator[Result]:
+def run(sources: Sequence[Source], *, options: Options, gate: bool, jobs: int) -> Iterator[Result]:
     """The results, in the order of the sources."""
-    work = functools.partial(check, options=options, gated=gated)
+    work = functools.partial(check, options=options, gate=gate)
     executor = ProcessPoolExecutor(max_workers=jobs)
     try:
         yield from executor.map(work, sources, chunksize=8, timeout=RUN_LIMIT)
@@ -220,7 +220,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rules", type=codes, default=[], metavar="CODES", help="report only these codes or prefixes")
     parser.add_argument("--app", action="append", default=[], metavar="NAME", help="only this application; repeatable")
     parser.add_argument("--enable", type=codes, default=[], metavar="CODES", help="opt-in rules to turn on, or ALL")
-    parser.add_argument("--no-gate", dest="gated", action="store_false", help="parse every file as a whole")
+    parser.add_argument("--no-gate", dest="gate", action="store_false", help="parse every file as a whole")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="print N random findings in their context")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--context", type=int, default=12, metavar="LINES", help="lines before and after (default: 12)")
@@ -230,13 +230,17 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def report(results: Sequence[Result], findings: Sequence[Found], names: Sequence[str]) -> None:
-    """Print the tables, and every failure in full."""
+    """Print the tables, and every file that failed, under one copy of its traceback."""
     print(counts_table(findings, names))
     print(f"\n{cost_table(results, names)}\n\nslowest files\n{slowest(results)}")
-    failures = [result for result in results if result.failure]
-    for result in failures:
-        print(f"\nFAILURE {result.application}: {result.file}\n{result.failure}")
-    print(f"\n{len(findings):,} findings, {len(failures)} failures in {len(results):,} files")
+    failed: dict[str, list[str]] = defaultdict(list)
+    for result in results:
+        if result.failure:
+            failed[result.failure].append(f"{result.application}: {result.file}")
+    for failure, files in failed.items():
+        print("\nFAILURE in", *files, failure, sep="\n")
+    number = sum(map(len, failed.values()))
+    print(f"\n{len(findings):,} findings, {number:,} failures in {len(results):,} files")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -249,7 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     sources = [Source(folder, file.relative_to(folder)) for folder in folders for file in python_files(folder)]
     options = Options(enable=frozenset(asked.enable))
-    ran = run(sources, options=options, gated=asked.gated, jobs=asked.jobs)
+    ran = run(sources, options=options, gate=asked.gate, jobs=asked.jobs)
     results = list(progress(ran, len(sources)))
     findings = selected((finding for result in results for finding in result.findings), asked.rules)
     if asked.json:

@@ -95,34 +95,42 @@ def cpu_seconds(name: str, paths: Sequence[Path]) -> float:
     return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
 
 
-def measure(names: Sequence[str], paths: Sequence[Path], rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of every environment in every round; one round first that does not count, to fill the caches."""
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    for number in range(rounds + 1):
+class Taken(NamedTuple):
+    """CPU seconds of one environment, round by round: for the files, and for starting up alone (part of the former)."""
+
+    whole: list[float]
+    start_up: list[float]
+
+
+def measure(names: Sequence[str], paths: Sequence[Path], rounds: int) -> dict[str, Taken]:
+    """Run every environment in every round. A start-up that does not count goes first, to fill the caches."""
+    taken = {name: Taken([], []) for name in names}
+    nothing = ENVIRONMENTS / "nothing.py"
+    nothing.touch()
+    for name in names:
+        cpu_seconds(name, [nothing])
+    for number in range(1, rounds + 1):
         for name in names:
-            # Start-up alone fills the caches, at a fraction of the time.
-            taken = cpu_seconds(name, paths if number else paths[:1])
-            if number:
-                seconds[name].append(taken)
-                print(f"round {number}/{rounds} {name:<6}{taken:9.2f} s", file=sys.stderr, flush=True)
-    return seconds
+            taken[name].start_up.append(cpu_seconds(name, [nothing]))
+            taken[name].whole.append(cpu_seconds(name, paths))
+            print(f"round {number}/{rounds} {name:<6}{taken[name].whole[-1]:9.2f} s", file=sys.stderr, flush=True)
+    return taken
 
 
-def added(seconds: Mapping[str, Sequence[float]], name: str) -> float:
-    """What a plugin adds, as a part of bare flake8's own time."""
-    bare = statistics.median(seconds["bare"])
-    return (statistics.median(seconds[name]) - bare) / bare
+def added(taken: Mapping[str, Taken], name: str) -> float:
+    """What a plugin adds, start-up included, as a part of bare flake8's own time."""
+    bare = statistics.median(taken["bare"].whole)
+    return (statistics.median(taken[name].whole) - bare) / bare
 
 
-def table(seconds: Mapping[str, Sequence[float]], lines: int) -> str:
+def table(taken: Mapping[str, Taken], lines: int) -> str:
     """Medians and ratios."""
-    rows = [f"{'':<8}{'median s':>10}{'fastest':>10}{'slowest':>10}{'us a line':>11}{'added':>9}"]
-    for name, taken in seconds.items():
-        median = statistics.median(taken)
-        ratio = "" if name == "bare" else f"{added(seconds, name):.3f}"
-        rows.append(
-            f"{name:<8}{median:>10.2f}{min(taken):>10.2f}{max(taken):>10.2f}{1e6 * median / lines:>11.1f}{ratio:>9}"
-        )
+    rows = [f"{'':<8}{'median s':>10}{'fastest':>10}{'slowest':>10}{'start-up':>10}{'us a line':>11}{'added':>9}"]
+    for name, (whole, start_up) in taken.items():
+        median = statistics.median(whole)
+        spread = f"{median:>10.2f}{min(whole):>10.2f}{max(whole):>10.2f}{statistics.median(start_up):>10.2f}"
+        ratio = "" if name == "bare" else f"{added(taken, name):.3f}"
+        rows.append(f"{name:<8}{spread}{1e6 * median / lines:>11.1f}{ratio:>9}")
     return "\n".join(rows)
 
 
@@ -149,13 +157,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         drawn = draw(files, asked.lines, asked.seed)
         for name in names:
             install(name)
-        seconds = measure(names, [one.path for one in drawn], asked.rounds)
+        taken = measure(names, [one.path for one in drawn], asked.rounds)
     except (CorpusError, OverheadError, subprocess.TimeoutExpired) as error:
         print(error, file=sys.stderr)
         return 1
     lines = sum(one.lines for one in drawn)
     print(f"{len(drawn)} files, {lines:,} lines, seed {asked.seed}, {asked.rounds} rounds, CPU time of `flake8 -j1`")
-    print(table(seconds, lines))
+    print(table(taken, lines))
     return 0
 
 

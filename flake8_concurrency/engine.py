@@ -14,6 +14,7 @@ from flake8_concurrency.gate import Slice, narrow, whole
 from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.file import FileModel
 from flake8_concurrency.model.positions import Positions
+from flake8_concurrency.model.programs import is_program
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.options import Options
 from flake8_concurrency.rule import Fix, Rule
@@ -43,32 +44,45 @@ def lint(
 ) -> list[Located]:
     """Everything the rules have to say about a text, in order of position.
 
-    `tree` is the text's `ast` tree where the caller has it already; it is never changed. `gate=False` lets every rule
-    see the whole text: slower, with the same findings.
+    `tree` is the text's `ast` tree where the caller has it already; it is never changed. Without it, a text that is not
+    Python raises SyntaxError. `gate=False` lets every rule see the whole text: slower, with the same findings.
     """
     quiet = options.is_quiet(filename)
     rules = [rule for rule in catalogue.rules() if options.is_enabled(rule) and not (quiet and rule.quiet)]
+    source = source.removeprefix("\ufeff")
     lines = _LINE.findall(source)
-    if tree is None:
-        tree = ast.parse(source)
-    part = (narrow if gate else whole)(rules, lines, tree)
-    if part is None:
-        return []
     try:
-        module = cst.parse_module(part.text)
-    except (cst.ParserSyntaxError, RecursionError) as error:
-        return _not_analysed(rules, error)
-    model = _model(module, part, quiet, options)
-    return _findings(model, part.rules)
+        if tree is None:
+            tree = _parsed(source)
+        part = (narrow if gate else whole)(rules, lines, tree)
+        if part is None:
+            return []
+        try:
+            module = cst.parse_module(part.text)
+        except cst.ParserSyntaxError as error:
+            return _not_analysed(rules, _reason(error, part))
+        model = _model(module, part, options, quiet=quiet, program=is_program(filename, source, tree))
+        return _findings(model, part.rules)
+    except RecursionError:
+        return _not_analysed(rules, "it is nested too deeply")
 
 
-def _model(module: cst.Module, part: Slice, quiet: bool, options: Options) -> FileModel:
+def _parsed(source: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except ValueError as error:
+        # What Python before 3.12 says of null bytes.
+        raise SyntaxError(str(error)) from error
+
+
+def _model(module: cst.Module, part: Slice, options: Options, *, quiet: bool, program: bool) -> FileModel:
     tree = Tree(module)
     configured = {
         name: Blocking("configured", f"await {twin}(...)" if twin else "an async twin, or await asyncio.to_thread(...)")
         for name, twin in options.blocking_calls.items()
     }
-    return FileModel(tree, Positions(tree, part.starts, part.lines), quiet=quiet, configured=configured)
+    positions = Positions(tree, part.starts, part.lines)
+    return FileModel(tree, positions, quiet=quiet, program=program, configured=configured)
 
 
 def _findings(model: FileModel, rules: Sequence[type[Rule]]) -> list[Located]:
@@ -81,8 +95,13 @@ def _findings(model: FileModel, rules: Sequence[type[Rule]]) -> list[Located]:
     return sorted(located, key=lambda finding: finding[:4])
 
 
-def _not_analysed(rules: Sequence[type[Rule]], error: Exception) -> list[Located]:
+def _not_analysed(rules: Sequence[type[Rule]], reason: str) -> list[Located]:
     if FileNotAnalysed not in rules:
         return []
-    reason = str(getattr(error, "message", "") or type(error).__name__).splitlines()[0]
     return [Located(1, 0, FileNotAnalysed.code, FileNotAnalysed.message.format(reason=reason))]
+
+
+def _reason(error: cst.ParserSyntaxError, part: Slice) -> str:
+    """Why a text cannot be analysed, with the line in the user's text where libcst stopped."""
+    line = part.lines[min(error.raw_line, len(part.lines)) - 1]
+    return f"unknown syntax near line {line}"

@@ -7,10 +7,11 @@ whatever they lead to. flake8's `ast` tree tells, and is never changed.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from flake8_concurrency.outline import Outline, Unit, derived, first_line, grouped, units
+from flake8_concurrency.outline import OWN, Outline, Unit, derived, first_line, grouped, units
+from flake8_concurrency.knowledge.words import ANY
 from flake8_concurrency.rule import Gate, Rule
 from flake8_concurrency.words import WORD, Called
 
@@ -50,10 +51,17 @@ def could_speak(rules: Sequence[type[Rule]], some: set[str]) -> list[type[Rule]]
     return [
         rule
         for rule in rules
-        if not some.isdisjoint(rule.gate.anchors)
+        if (rule.gate.callers or any(_may_be_called(anchor, rule.gate, some) for anchor in rule.gate.anchors))
+        and _has_evidence(rule.gate, " ".join(some) if rule.gate.evidence else "")
         and not any(some.isdisjoint(group) for group in rule.gate.context)
         and (not rule.gate.only_async or "async" in some)
     ]
+
+
+def _may_be_called(anchor: str, gate: Gate, some: set[str]) -> bool:
+    if anchor not in some and anchor != ANY:
+        return False
+    return anchor not in gate.needs or not some.isdisjoint(gate.needs[anchor])
 
 
 # -- seeds: where a finding could stand --------------------------------------------------------------------------------
@@ -61,6 +69,8 @@ def could_speak(rules: Sequence[type[Rule]], some: set[str]) -> list[type[Rule]]
 
 def seeds(gate: Gate, outline: Outline) -> set[Unit]:
     """The units in which a finding could stand."""
+    if gate.callers:
+        return _with_callers(gate, outline)
     anchors = outline.other_names(gate.anchors)
     if gate.reaches:
         found = _entering_on_loop(gate, anchors, outline)
@@ -76,12 +86,15 @@ def _has_anchor(unit: Unit, gate: Gate, anchors: set[str], outline: Outline) -> 
         return unit.mentions(anchors) and _leads_to_context(unit, gate, outline)
     if not gate.only_async and _constructs_base(unit, anchors):
         return True
-    if not unit.mentions(anchors) or (gate.only_async and "async" not in unit.names):
+    if not _mentions(unit, anchors) or (gate.only_async and "async" not in unit.names):
         return False
     return any(
-        call.name in anchors and (call.on_loop or not gate.only_async) and _is_known(call, unit, gate, outline)
-        for call in unit.calls
+        (call.on_loop or not gate.only_async) and _is_anchor(call, unit, gate, anchors, outline) for call in unit.calls
     )
+
+
+def _mentions(unit: Unit, anchors: set[str]) -> bool:
+    return ANY in anchors or unit.mentions(anchors)
 
 
 def _constructs_base(unit: Unit, anchors: set[str]) -> bool:
@@ -99,9 +112,24 @@ def _leads_to_context(unit: Unit, gate: Gate, outline: Outline) -> bool:
     return all(any(other.mentions(outline.evidence(group)) for other in reached) for group in gate.context)
 
 
-def _is_known(call: Called, unit: Unit, gate: Gate, outline: Outline) -> bool:
-    """Whether what is called can have a kind that the gate's context names."""
-    return all(outline.flows(call.words, unit, outline.evidence(group)) for group in gate.context)
+def _is_anchor(call: Called, unit: Unit, gate: Gate, anchors: set[str], outline: Outline) -> bool:
+    """Whether a call is of an anchor, and what is called can have a kind that the gate's words name."""
+    if call.name in anchors and all(
+        outline.flows(call.words, unit, outline.evidence(group))
+        for group in (*gate.context, *_needs(call.name, gate, outline))
+    ):
+        return True
+    return ANY in anchors and outline.flows(call.words, unit, outline.evidence(gate.needs[ANY]))
+
+
+def _needs(name: str, gate: Gate, outline: Outline) -> list[frozenset[str]]:
+    """What an anchor needs; another name that the text gives to anchors needs what one of them does."""
+    if not gate.needs:
+        return []
+    if name in gate.needs:
+        return [gate.needs[name]]
+    meant = [needs for anchor, needs in gate.needs.items() if name in outline.other_names([anchor])]
+    return [frozenset().union(*meant)]
 
 
 def _entering_on_loop(gate: Gate, anchors: set[str], outline: Outline) -> set[Unit]:
@@ -118,9 +146,49 @@ def _entering_on_loop(gate: Gate, anchors: set[str], outline: Outline) -> set[Un
 
 
 def _reaches_anchor(unit: Unit, gate: Gate, anchors: set[str], outline: Outline) -> bool:
-    return unit.mentions(anchors) and any(
-        call.name in anchors and not call.on_loop and _is_known(call, unit, gate, outline) for call in unit.calls
+    return _mentions(unit, anchors) and any(
+        not call.on_loop and _is_anchor(call, unit, gate, anchors, outline) for call in unit.calls
     )
+
+
+def _has_evidence(gate: Gate, text: str) -> bool:
+    return all(pattern.search(text) for pattern in gate.evidence)
+
+
+def _with_callers(gate: Gate, outline: Outline) -> set[Unit]:
+    """The units of the gate's shape and whatever calls them, where they lead to the evidence."""
+    assert gate.shape is not None
+    found: set[Unit] = set()
+    imports = " ".join(unit.spelled for unit in outline.units if unit.is_import)
+    direct = [unit for unit in outline.units if not unit.is_import and gate.shape(unit.node)]
+    for unit in [*direct, *_calling_inner(gate, outline)]:
+        if unit not in found:
+            around = outline.calling(unit)
+            text = " ".join([imports, *(other.spelled for other in outline.closure(around))])
+            if _has_evidence(gate, text):
+                found |= around
+    if found and gate.keeps is not None:
+        found |= {unit for unit in outline.units if gate.keeps.search(unit.spelled)}
+    return found
+
+
+def _calling_inner(gate: Gate, outline: Outline) -> Iterator[Unit]:
+    """The units that call, on another object than their own, a method of the inner shape."""
+    if gate.inner is None:
+        return
+    methods = [unit for unit in outline.units if unit.header is not None and gate.inner(unit.node)]
+    pending = {name for unit in methods for name in unit.entries}
+    names: set[str] = set()
+    while pending:
+        names |= pending
+        pending = set()
+        for unit in outline.units:
+            for call in unit.calls if unit.mentions(names) else ():
+                if call.name in names and not call.words.isdisjoint(OWN):
+                    pending |= unit.entries - names
+    for unit in outline.units:
+        if unit.mentions(names) and any(call.name in names and call.words.isdisjoint(OWN) for call in unit.calls):
+            yield unit
 
 
 # -- the slice ---------------------------------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ _SPECIAL = frozenset(
 )
 #: Words that mean an object of the class around.
 _RECEIVERS = frozenset({"self", "cls", "super"})
+#: Words in a callee by which a method calls another one of its own object.
+OWN = frozenset({"self", "cls", "super"})
 _NOTHING: frozenset[str] = frozenset()
 
 
@@ -52,10 +54,17 @@ class Unit:
         for statement in words.own_statements(node):
             self.provides_attrs.update(words.stored_attributes(statement))
             self.renamed += words.renamings(statement)
+            if isinstance(statement, ast.Global):
+                self.provides_names.update(statement.names)
 
     @property
     def is_import(self) -> bool:
         return isinstance(self.node, ast.Import | ast.ImportFrom)
+
+    @cached_property
+    def spelled(self) -> str:
+        """All words of the unit."""
+        return " ".join((*self.names, *self.attrs))
 
     def mentions(self, some: Collection[str]) -> bool:
         return not self.names.isdisjoint(some) or not self.attrs.isdisjoint(some)
@@ -210,6 +219,10 @@ class Outline:
             self._note_derived(unit)
         self._targets: dict[Unit, set[Unit]] = {}
         self._evidence: dict[frozenset[str], set[str]] = {}
+        self._steps: dict[tuple[str, Unit], list[tuple[str, Unit]]] = {}
+        #: For each set of evidence: the steps that lead to it, and those that do not, as far as they were asked about.
+        self._traced: dict[int, tuple[set[tuple[str, Unit]], set[tuple[str, Unit]]]] = {}
+        self._namers: dict[Unit, set[Unit]] = {}
 
     def _note_derived(self, unit: Unit) -> None:
         """A class is another name for each of its bases."""
@@ -249,6 +262,24 @@ class Outline:
         names = unit.entries
         return [other for other in self.units if other is not unit and other.mentions(names)]
 
+    def calling(self, unit: Unit) -> set[Unit]:
+        """A unit and all that lead to it by the name of a function, in any number of steps."""
+        found = {unit}
+        pending = [unit]
+        while pending:
+            fresh = self._naming(pending.pop()) - found
+            found |= fresh
+            pending += fresh
+        return found
+
+    def _naming(self, unit: Unit) -> set[Unit]:
+        known = self._namers.get(unit)
+        if known is None:
+            names = self.other_names(unit.entries) if isinstance(unit.node, Function) else set()
+            known = {other for other in self.units if not other.is_import and other.mentions(names)} if names else set()
+            self._namers[unit] = known
+        return known
+
     def closure(self, seeds: Iterable[Unit]) -> set[Unit]:
         """The units and everything they lead to."""
         kept: set[Unit] = set()
@@ -271,19 +302,29 @@ class Outline:
             found = self._evidence[group] = self.other_names({*group, *imported})
         return found
 
-    def flows(self, some: Iterable[str], unit: Unit, evidence: set[str]) -> bool:
+    def flows(self, some: Collection[str], unit: Unit, evidence: set[str]) -> bool:
         """Whether one of these words of a unit can have its kind from something that the evidence names."""
+        fruitful, fruitless = self._traced.setdefault(id(evidence), (set(), set()))
         pending = [(word, unit) for word in some]
         seen = set(pending)
         while pending:
-            word, place = pending.pop()
-            if word in evidence:
+            step = pending.pop()
+            if step[0] in evidence or step in fruitful:
+                fruitful.update((word, unit) for word in some if len(some) == 1)
                 return True
-            for step in self._sources(word, place):
-                if step not in seen:
-                    seen.add(step)
-                    pending.append(step)
+            if step not in fruitless:
+                for source in self._sources_of(step):
+                    if source not in seen:
+                        seen.add(source)
+                        pending.append(source)
+        fruitless |= seen
         return False
+
+    def _sources_of(self, step: tuple[str, Unit]) -> list[tuple[str, Unit]]:
+        found = self._steps.get(step)
+        if found is None:
+            found = self._steps[step] = list(dict.fromkeys(self._sources(*step)))
+        return found
 
     def _sources(self, word: str, unit: Unit) -> Iterator[tuple[str, Unit]]:
         """Where the kind of a word in a unit may come from: other words, each in its unit."""

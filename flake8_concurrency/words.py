@@ -16,8 +16,15 @@ _LEAVES = frozenset({ast.Constant, ast.Name, ast.Load, ast.Store, ast.Pass, ast.
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+#: Functions that read what they are given, as `for` does.
+_READING = frozenset("list tuple set frozenset sorted sum any all max min dict next deque".split())
+
+
 class Called(NamedTuple):
-    """A call: the last name of its callee, whether it runs on the event loop, and the words of the whole callee."""
+    """A call: the last name of its callee, whether it runs on the event loop, and the words of the whole callee.
+
+    `with` and `for` call too; their words are those of what they enter and read.
+    """
 
     name: str
     on_loop: bool
@@ -82,6 +89,14 @@ def calls(root: ast.AST) -> list[Called]:
         if isinstance(node, ast.Call):
             callee = frozenset(words(node.func))
             found += [Called(name, on_loop, callee) for name in last_names(node.func)]
+            if node.args and not _READING.isdisjoint(callee):
+                found.append(Called("for", on_loop, frozenset(words(node.args[0]))))
+        elif isinstance(node, ast.With):
+            found += [Called("with", on_loop, frozenset(words(item.context_expr))) for item in node.items]
+        elif isinstance(node, ast.YieldFrom):
+            found.append(Called("for", on_loop, frozenset(words(node.value))))
+        elif isinstance(node, ast.For | ast.comprehension):
+            found.append(Called("for", on_loop, frozenset(words(node.iter))))
         elif isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
             node = node.value
         stack += [(child, on_loop) for child in ast.iter_child_nodes(node)]
@@ -116,10 +131,10 @@ def bound(root: ast.AST) -> dict[str, set[str]]:
     return found
 
 
-_Pairs = list[tuple[Iterable[ast.AST], Iterable[ast.AST | None]]]
+_Pair = tuple[Iterable[ast.AST], Iterable[ast.AST | None]]
 
 
-def _bindings(node: ast.AST) -> _Pairs:
+def _bindings(node: ast.AST) -> list[_Pair]:
     match node:
         case ast.Assign():
             return [(node.targets, [node.value])]
@@ -137,19 +152,16 @@ def _bindings(node: ast.AST) -> _Pairs:
         case ast.Call(func=ast.Name(id="isinstance"), args=[tested, *classes]):
             return [([tested], classes)]
         case ast.Match():
-            return [([pattern], [node.subject, pattern]) for case in node.cases for pattern in _captures(case)]
+            return [_captured(node.subject, case.pattern) for case in node.cases]
     return []
 
 
-def _captures(case: ast.match_case) -> list[ast.AST]:
-    """The names that a case captures, as nodes that can be targets, and the classes it names."""
-    found: list[ast.AST] = []
-    for node in ast.walk(case.pattern):
-        if isinstance(node, ast.MatchAs | ast.MatchStar) and node.name is not None:
-            found.append(ast.Name(node.name, ast.Store()))
-        elif isinstance(node, ast.MatchClass):
-            found.append(node.cls)
-    return found
+def _captured(subject: ast.expr, pattern: ast.pattern) -> _Pair:
+    """A case binds its captures, and tells what the subject is by the classes it names."""
+    inside = list(ast.walk(pattern))
+    names = (n.name for n in inside if isinstance(n, ast.MatchAs | ast.MatchStar) and n.name is not None)
+    classes = [n.cls for n in inside if isinstance(n, ast.MatchClass)]
+    return [subject, *(ast.Name(name, ast.Store()) for name in names)], [subject, *classes]
 
 
 def _named(node: ast.AST, root: ast.AST) -> list[tuple[str, Iterable[str]]]:

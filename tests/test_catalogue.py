@@ -71,10 +71,8 @@ def package_of(directory: Path, files: dict[str, str]) -> ModuleType:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        for parent in (path.parent, *path.parent.parents):
-            if parent == directory:
-                break
-            (parent / "__init__.py").touch()
+    for inside in (root, *root.rglob("*/")):
+        (inside / "__init__.py").touch()
     return importlib.import_module(root.name)
 
 
@@ -254,7 +252,8 @@ def test_each_report_fills_the_fields_of_its_message(rule: type[Rule]) -> None:
         for call in ast.walk(ast.parse(inspect.getsource(inspect.getmodule(rule) or rule)))
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "report"
     ]
-    assert reports, "a rule that reports nothing"
+    # CNC901 speaks through the engine, when there is no tree to look at.
+    assert reports or rule.code == "CNC901"
     assert [] == [facts for facts in reports if None not in facts and facts != fields]
 
 

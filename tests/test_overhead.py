@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import overhead
-from overhead import Drawn, OverheadError
+from overhead import Drawn, OverheadError, Taken
 
 
 def files(*lengths: int, name: str = "shop") -> list[Drawn]:
@@ -44,18 +44,22 @@ def test_too_few_lines_is_an_error() -> None:
 
 
 def test_added_is_relative_to_the_median_of_bare_flake8() -> None:
-    seconds = {"bare": [2.0, 4.0, 100.0], "ours": [5.0, 4.9, 0.1]}
-    assert pytest.approx(0.225) == overhead.added(seconds, "ours")
+    taken = {"bare": Taken([2.0, 4.0, 100.0], [1.0]), "ours": Taken([5.0, 4.9, 0.1], [1.0])}
+    assert pytest.approx(0.225) == overhead.added(taken, "ours")
 
 
 def test_the_table_shows_medians_and_ratios() -> None:
-    seconds = {"bare": [4.0, 3.0, 5.0], "ours": [5.0, 5.0, 6.0], "async": [52.0, 50.0, 60.0]}
+    taken = {
+        "bare": Taken([4.0, 3.0, 5.0], [0.1, 0.3, 0.2]),
+        "ours": Taken([5.0, 5.0, 6.0], [0.4, 0.3, 0.5]),
+        "async": Taken([52.0, 50.0, 60.0], [0.5, 0.5, 0.5]),
+    }
     assert [
-        "          median s   fastest   slowest  us a line    added",
-        "bare          4.00      3.00      5.00      200.0         ",
-        "ours          5.00      5.00      6.00      250.0    0.250",
-        "async        52.00     50.00     60.00     2600.0   12.000",
-    ] == overhead.table(seconds, 20_000).splitlines()
+        "          median s   fastest   slowest  start-up  us a line    added",
+        "bare          4.00      3.00      5.00      0.20      200.0         ",
+        "ours          5.00      5.00      6.00      0.40      250.0    0.250",
+        "async        52.00     50.00     60.00      0.50     2600.0   12.000",
+    ] == overhead.table(taken, 20_000).splitlines()
 
 
 def test_cpu_time_of_a_failing_run_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

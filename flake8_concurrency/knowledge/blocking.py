@@ -6,9 +6,9 @@ a subclass inherits what its bases block on. `Class.*` stands for every other me
 making one. Twins read on from "use".
 
 Checked against the library reference and source of CPython 3.11, with 3.12-3.14 for what is newer; the libraries in
-their own modules; and against what flake8-async 26.8, ruff and blockbuster 1.5 know. Left out on purpose, though some of
-them report it: what only computes or asks the process (`normpath`, `abspath`, `expanduser`, `getcwd`, `Path.home`) and
-the closing of clients.
+their own modules; and against what flake8-async 26.8, ruff and blockbuster 1.5 know. Left out on purpose, though some
+of them report it: what only computes or asks the process (`normpath`, `abspath`, `expanduser`, `getcwd`, `Path.home`)
+and the closing of clients.
 """
 
 from __future__ import annotations
@@ -16,8 +16,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flake8_concurrency.knowledge import (
+    async_libraries,
+    data_libraries,
+    database_drivers,
     django,
     http_clients,
+    model_clients,
+    mongodb,
+    object_mappers,
+    redis_clients,
+    service_clients,
     sqlalchemy,
 )
 from flake8_concurrency.knowledge.notation import calls
@@ -56,24 +64,29 @@ _PROCESSES = {
     **calls("subprocess", "run call check_call check_output", "subprocess", _SUBPROCESS),
     **calls("subprocess", "getoutput getstatusoutput", "subprocess", _SHELL),
     **calls("os", "system popen", "subprocess", _SHELL),
-    **calls(
-        "subprocess.Popen", "wait communicate", "subprocess", "await process.{name}(...) on an asyncio subprocess"
-    ),
+    **calls("subprocess.Popen", "wait communicate", "subprocess", "await process.{name}(...) on an asyncio subprocess"),
     **calls("subprocess.Popen", "__exit__", "subprocess", _SUBPROCESS),
-    **calls(
-        "os", "spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe", "subprocess", _SUBPROCESS
-    ),
+    **calls("os", "spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe", "subprocess", _SUBPROCESS),
     **_threaded("os", "wait wait3 wait4 waitpid waitid", "subprocess"),
     "pty.spawn": Blocking("subprocess", "await asyncio.to_thread(pty.spawn, ...)"),
     "subprocess.Popen": Blocking("popen", _SUBPROCESS),
     **calls("os", "posix_spawn posix_spawnp", "popen", _SUBPROCESS),
 }
 
-_OPENED = "read read1 readinto readinto1 readall readline readlines write writelines flush truncate __iter__ __next__"
+_LINES = "read readline readlines write writelines flush truncate __iter__ __next__"
+# What each kind of open file reads and writes with. Those in memory are named in NOT_BLOCKING.
+_OPENED = {
+    "io.TextIOWrapper": _LINES,
+    "io.BufferedReader": "read read1 readinto readinto1 readline readlines peek __iter__ __next__",
+    "io.BufferedWriter": f"{_LINES} read1 readinto readinto1",
+    "io.BufferedRandom": f"{_LINES} read1 readinto readinto1 peek",
+    "io.FileIO": f"{_LINES} readall readinto",
+    "typing.IO": _LINES,
+}
 
 _FILES = {
     **calls("builtins", "open", "file", _WHOLE_BLOCK),
-    **calls("io", "open open_code FileIO", "file", _WHOLE_BLOCK),
+    **calls("io", "open_code FileIO", "file", _WHOLE_BLOCK),
     **calls("codecs", "open", "file", _WHOLE_BLOCK),
     **calls("tokenize", "open", "file", _WHOLE_BLOCK),
     **calls("gzip", "open GzipFile", "file", _WHOLE_BLOCK),
@@ -88,18 +101,10 @@ _FILES = {
     **calls("dbm", "open", "file", _WHOLE_BLOCK),
     **calls("fileinput", "input FileInput", "file", _WHOLE_BLOCK),
     **calls("os", "fdopen", "file", _WHOLE_BLOCK),
-    # The files that open() gives, and what parameters call them. Those in memory are named in NOT_BLOCKING.
     **{
         key: fact
-        for file in (
-            "io.TextIOWrapper",
-            "io.BufferedReader",
-            "io.BufferedWriter",
-            "io.BufferedRandom",
-            "io.FileIO",
-            "typing.IO",
-        )
-        for key, fact in calls(file, _OPENED, "file", "await asyncio.to_thread(file.{name}, ...)").items()
+        for file, names in _OPENED.items()
+        for key, fact in calls(file, names, "file", "await asyncio.to_thread(file.{name}, ...)").items()
     },
     **calls(
         "pathlib.Path",
@@ -115,7 +120,7 @@ _FILES = {
     **_threaded(
         "os",
         "makedirs mkdir remove unlink rename renames replace rmdir removedirs listdir scandir link symlink"
-        " chmod fchmod lchmod chown fchown lchown utime truncate ftruncate open read readv pread preadv write writev"
+        " chmod fchmod chown fchown lchown utime truncate ftruncate open read readv pread preadv write writev"
         " pwrite pwritev sendfile copy_file_range splice fsync fdatasync sync mkfifo mknod posix_fallocate listxattr"
         " getxattr setxattr removexattr",
         "file",
@@ -129,19 +134,11 @@ _FILES = {
         "file",
     ),
     **calls("tempfile", "TemporaryFile NamedTemporaryFile TemporaryDirectory", "file", _WHOLE_BLOCK),
-    **calls(
-        "tempfile.TemporaryDirectory", "cleanup __exit__", "file", "await asyncio.to_thread(directory.cleanup)"
-    ),
+    **calls("tempfile.TemporaryDirectory", "cleanup __exit__", "file", "await asyncio.to_thread(directory.cleanup)"),
     **_threaded("tempfile", "mkstemp mkdtemp", "file"),
     **_threaded("filecmp", "cmp cmpfiles dircmp", "file"),
     **_threaded("linecache", "getline getlines updatecache checkcache", "file"),
     **_threaded("importlib.resources", "read_text read_binary open_text open_binary", "file"),
-    **calls(
-        "importlib.resources.abc.Traversable",
-        "read_text read_bytes open iterdir",
-        "file",
-        "await asyncio.to_thread(resource.{name}, ...)",
-    ),
     "pkgutil.get_data": Blocking("file", "await asyncio.to_thread(pkgutil.get_data, ...)"),
     "runpy.run_path": Blocking("file", "await asyncio.to_thread(runpy.run_path, ...)"),
     **calls("configparser.RawConfigParser", "read", "file", "await asyncio.to_thread(parser.read, ...)"),
@@ -175,9 +172,6 @@ _STATS = {
     **_threaded("shutil", "disk_usage which", "stat"),
     **_threaded("zipfile", "is_zipfile", "stat"),
     **_threaded("tarfile", "is_tarfile", "stat"),
-    **calls(
-        "importlib.resources.abc.Traversable", "is_file is_dir", "stat", "await asyncio.to_thread(resource.{name})"
-    ),
 }
 
 _DATABASES = {
@@ -204,9 +198,14 @@ _CLIENTS = {
     **calls("socket", "getaddrinfo gethostbyname gethostbyname_ex", "client", "await loop.getaddrinfo(...)"),
     **calls("socket", "getnameinfo gethostbyaddr getfqdn", "client", "await loop.getnameinfo(...)"),
     **calls(
-        "socket.socket", "connect accept recv recv_into recvfrom recvfrom_into sendall sendto sendfile", "client", _SOCKET
+        "socket.socket",
+        "connect accept recv recv_into recvfrom recvfrom_into sendall sendto sendfile",
+        "client",
+        _SOCKET,
     ),
-    **calls("socket.socket", "send sendmsg connect_ex", "client", "await loop.sock_sendall(...) on a non-blocking socket"),
+    **calls(
+        "socket.socket", "send sendmsg connect_ex", "client", "await loop.sock_sendall(...) on a non-blocking socket"
+    ),
     **calls(
         "socket.socket",
         "recvmsg recvmsg_into",
@@ -253,6 +252,12 @@ _ON_ASYNCIO_CONDITION = "await condition.{name}(...) on an asyncio.Condition"
 _ON_ASYNCIO_QUEUE = "await queue.{name}(...) on an asyncio.Queue"
 _ALL_FUTURES = "await asyncio.gather(*map(asyncio.wrap_future, futures))"
 
+# The documented classes, so that a message names them, and the base that has the method.
+_PROCESS_CLASSES = ("multiprocessing.Process", "multiprocessing.process.BaseProcess")
+_PROCESS_LOCKS = tuple(
+    f"multiprocessing.synchronize.{name}" for name in ("Lock", "RLock", "Semaphore", "BoundedSemaphore", "SemLock")
+)
+
 _PRIMITIVES = {
     **calls("threading.Lock", "acquire", "primitive", "async with on an asyncio.Lock"),
     **calls("threading.RLock", "acquire", "primitive", "async with on an asyncio.Lock"),
@@ -265,10 +270,15 @@ _PRIMITIVES = {
     **calls("queue.SimpleQueue", "get", "primitive", _ON_ASYNCIO_QUEUE),
     **calls("concurrent.futures.Future", "result exception", "primitive", "await asyncio.wrap_future(future)"),
     **calls("concurrent.futures", "wait as_completed", "primitive", _ALL_FUTURES),
-    **calls("concurrent.futures.Executor", "map", "primitive", "await loop.run_in_executor(executor, ...) for each item"),
+    **calls(
+        "concurrent.futures.Executor", "map", "primitive", "await loop.run_in_executor(executor, ...) for each item"
+    ),
     **calls("concurrent.futures.Executor", "shutdown", "primitive", "await asyncio.to_thread(executor.shutdown)"),
     **calls("concurrent.futures.Executor", "__exit__", "primitive", "await asyncio.to_thread(executor.shutdown)"),
-    **calls("multiprocessing.process.BaseProcess", "join", "primitive", "await asyncio.to_thread(process.join)"),
+    **{
+        f"{process}.join": Blocking("primitive", "await asyncio.to_thread(process.join)")
+        for process in _PROCESS_CLASSES
+    },
     **calls("multiprocessing.pool.Pool", "join", "primitive", "await asyncio.to_thread(pool.join)"),
     **calls(
         "multiprocessing.pool.Pool",
@@ -276,13 +286,28 @@ _PRIMITIVES = {
         "primitive",
         "await loop.run_in_executor(executor, ...) on a ProcessPoolExecutor",
     ),
-    **calls("multiprocessing.pool.ApplyResult", "get wait", "primitive", "await asyncio.to_thread(result.{name})"),
-    **calls("multiprocessing.pool.IMapIterator", "next __next__ __iter__", "primitive", "await asyncio.to_thread(next, results)"),
-    **calls("multiprocessing.queues.Queue", "get put join_thread", "primitive", "await asyncio.to_thread(queue.{name}, ...)"),
+    **calls("multiprocessing.pool.AsyncResult", "get wait", "primitive", "await asyncio.to_thread(result.{name})"),
+    **calls(
+        "multiprocessing.pool.IMapIterator",
+        "next __next__ __iter__",
+        "primitive",
+        "await asyncio.to_thread(next, results)",
+    ),
+    **calls(
+        "multiprocessing.queues.Queue", "get put join_thread", "primitive", "await asyncio.to_thread(queue.{name}, ...)"
+    ),
     **calls("multiprocessing.queues.JoinableQueue", "join", "primitive", "await asyncio.to_thread(queue.join)"),
     **calls("multiprocessing.queues.SimpleQueue", "get put", "primitive", "await asyncio.to_thread(queue.{name}, ...)"),
-    **calls("multiprocessing.synchronize.SemLock", "acquire", "primitive", "await asyncio.to_thread(lock.acquire, ...)"),
-    **calls("multiprocessing.synchronize.Condition", "acquire wait wait_for", "primitive", "await asyncio.to_thread(condition.{name}, ...)"),
+    **{
+        f"{lock}.acquire": Blocking("primitive", "await asyncio.to_thread(lock.acquire, ...)")
+        for lock in _PROCESS_LOCKS
+    },
+    **calls(
+        "multiprocessing.synchronize.Condition",
+        "acquire wait wait_for",
+        "primitive",
+        "await asyncio.to_thread(condition.{name}, ...)",
+    ),
     **calls("multiprocessing.synchronize.Event", "wait", "primitive", "await asyncio.to_thread(event.wait, ...)"),
     **calls("multiprocessing.synchronize.Barrier", "wait", "primitive", "await asyncio.to_thread(barrier.wait, ...)"),
     **calls(
@@ -293,7 +318,12 @@ _PRIMITIVES = {
     ),
     **_threaded("multiprocessing.connection", "wait Client", "primitive"),
     **calls("multiprocessing.connection.Listener", "accept", "primitive", "await asyncio.to_thread(listener.accept)"),
-    **calls("multiprocessing.managers.BaseManager", "start shutdown join connect", "primitive", "await asyncio.to_thread(manager.{name})"),
+    **calls(
+        "multiprocessing.managers.BaseManager",
+        "start shutdown join connect",
+        "primitive",
+        "await asyncio.to_thread(manager.{name})",
+    ),
     "multiprocessing.Manager": Blocking("primitive", "await asyncio.to_thread(multiprocessing.Manager)"),
     **_threaded("signal", "pause sigwait sigwaitinfo sigtimedwait", "primitive"),
     **calls("select", "select", "primitive", "loop.add_reader(...)"),
@@ -312,7 +342,7 @@ _INPUTS = {
     **_threaded("sys.stdin.buffer", "read readline readlines", "input"),
     "sys.stdin.__iter__": Blocking("input", "await asyncio.to_thread(sys.stdin.readline)"),
     **_threaded("click", "prompt confirm pause getchar edit", "input"),
-    **_threaded("typer", "prompt confirm pause getchar edit", "input"),
+    **_threaded("typer", "prompt confirm getchar", "input"),
 }
 
 _CPU = {
@@ -350,9 +380,17 @@ BLOCKING: dict[str, Blocking] = {
     **_INPUTS,
     **_CPU,
     **_LOOPS,
-    **http_clients.BLOCKING,
-    **sqlalchemy.BLOCKING,
+    **async_libraries.BLOCKING,
+    **data_libraries.BLOCKING,
+    **database_drivers.BLOCKING,
     **django.BLOCKING,
+    **http_clients.BLOCKING,
+    **model_clients.BLOCKING,
+    **mongodb.BLOCKING,
+    **object_mappers.BLOCKING,
+    **redis_clients.BLOCKING,
+    **service_clients.BLOCKING,
+    **sqlalchemy.BLOCKING,
 }
 
 #: Methods that do not block, although their class or a base has an entry that covers them. `Class.*` here ends the
@@ -374,6 +412,9 @@ NOT_BLOCKING: frozenset[str] = (
         }
     )
     | http_clients.NOT_BLOCKING
+    | model_clients.NOT_BLOCKING
+    | redis_clients.NOT_BLOCKING
+    | service_clients.NOT_BLOCKING
 )
 
 #: Generators and lazy iterators: they block when they are read (`for`, `list`, `next`, a comprehension), not when made.
@@ -384,7 +425,6 @@ LAZY: frozenset[str] = (
             "pathlib.Path.glob",
             "pathlib.Path.rglob",
             "pathlib.Path.walk",
-            "importlib.resources.abc.Traversable.iterdir",
             "os.walk",
             "os.fwalk",
             "glob.iglob",
@@ -395,7 +435,12 @@ LAZY: frozenset[str] = (
             "sqlite3.Connection.iterdump",
         }
     )
+    | database_drivers.LAZY
     | django.LAZY
+    | model_clients.LAZY
+    | object_mappers.LAZY
+    | redis_clients.LAZY
+    | service_clients.LAZY
 )
 
 
@@ -403,11 +448,16 @@ LAZY: frozenset[str] = (
 #: dotted name, which also counts as one term of `a | b`.
 NON_BLOCKING_ARGUMENTS: dict[str, tuple[tuple[int | None, str, object], ...]] = {
     **dict.fromkeys(
-        ("threading.Lock.acquire", "threading.RLock.acquire", "threading.Semaphore.acquire", "threading.Condition.acquire"),
+        (
+            "threading.Lock.acquire",
+            "threading.RLock.acquire",
+            "threading.Semaphore.acquire",
+            "threading.Condition.acquire",
+        ),
         ((0, "blocking", False), (1, "timeout", 0)),
     ),
     **dict.fromkeys(
-        ("multiprocessing.synchronize.SemLock.acquire", "multiprocessing.synchronize.Condition.acquire"),
+        (*(f"{lock}.acquire" for lock in _PROCESS_LOCKS), "multiprocessing.synchronize.Condition.acquire"),
         ((0, "block", False), (1, "timeout", 0)),
     ),
     **dict.fromkeys(
@@ -423,9 +473,9 @@ NON_BLOCKING_ARGUMENTS: dict[str, tuple[tuple[int | None, str, object], ...]] = 
             "threading.Thread.join",
             "concurrent.futures.Future.result",
             "concurrent.futures.Future.exception",
-            "multiprocessing.process.BaseProcess.join",
-            "multiprocessing.pool.ApplyResult.get",
-            "multiprocessing.pool.ApplyResult.wait",
+            *(f"{process}.join" for process in _PROCESS_CLASSES),
+            "multiprocessing.pool.AsyncResult.get",
+            "multiprocessing.pool.AsyncResult.wait",
             "multiprocessing.pool.IMapIterator.next",
             "multiprocessing.synchronize.Condition.wait",
             "multiprocessing.synchronize.Event.wait",
@@ -465,6 +515,9 @@ NON_BLOCKING_ARGUMENTS: dict[str, tuple[tuple[int | None, str, object], ...]] = 
         ("socket.socket.recv", "socket.socket.recvfrom", "socket.socket.send"),
         ((1, "flags", "socket.MSG_DONTWAIT"),),
     ),
+    **async_libraries.NON_BLOCKING_ARGUMENTS,
+    **redis_clients.NON_BLOCKING_ARGUMENTS,
+    **service_clients.NON_BLOCKING_ARGUMENTS,
 }
 
 #: Calls that block only when this argument is given, and not an empty constant: `smtplib.SMTP()` connects to nobody.
@@ -500,10 +553,12 @@ ONLY_WHEN_BOUNDED: frozenset[str] = frozenset({"queue.Queue.put", "multiprocessi
 def blocking_method(classes: Iterable[str], method: str) -> str | None:
     """The key of the entry for `method` on an object whose class and bases are `classes`, nearest first.
 
-    `Class.*` covers ordinary methods only: what a class does on `with` or `for` has an entry of its own.
+    `Class.*` covers ordinary methods only: what a class does on `with` or `for` has an entry of its own, and a name in
+    capitals makes an object (`s3.Bucket("x")`).
     """
+    ordinary = method[0].islower()
     for name in classes:
-        for key in (f"{name}.{method}", *([f"{name}.*"] if not method.startswith("_") else [])):
+        for key in (f"{name}.{method}", f"{name}.*") if ordinary else (f"{name}.{method}",):
             if key in NOT_BLOCKING:
                 return None
             if key in BLOCKING:

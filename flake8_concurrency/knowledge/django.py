@@ -23,11 +23,11 @@ _TERMINALS: dict[str, str] = {
     "bulk_create": "builtins.list[T]",
     **members("count update bulk_update", "builtins.int"),
     **members("exists contains", "builtins.bool"),
-    "delete": "builtins.tuple[builtins.int, builtins.dict[builtins.str, builtins.int]]",
     "in_bulk": "builtins.dict[?, T]",
     "aggregate": "builtins.dict[builtins.str, ?]",
     "explain": "builtins.str",
 }
+_DELETED = "builtins.tuple[builtins.int, builtins.dict[builtins.str, builtins.int]]"
 _ANSWERS = {
     **{name: f"() -> {kind}" for name, kind in _TERMINALS.items()},
     **{f"a{name}": f"async () -> {kind}" for name, kind in _TERMINALS.items()},
@@ -43,6 +43,9 @@ CLASSES: dict[str, ClassFact] = {
             **members(_LAZY, "() -> Self"),
             **members(_OTHER_ROWS, "() -> django.db.models.QuerySet[?]"),
             **_ANSWERS,
+            "delete": f"() -> {_DELETED}",
+            "adelete": f"async () -> {_DELETED}",
+            "as_manager": "() -> django.db.models.Manager[?]",
             "__iter__": "() -> collections.abc.Iterator[T]",
             "__aiter__": "() -> collections.abc.AsyncIterator[T]",
             "__getitem__": "() -> T",
@@ -50,17 +53,16 @@ CLASSES: dict[str, ClassFact] = {
             "__bool__": "() -> builtins.bool",
         },
     ),
-    "django.db.models.manager.BaseManager": ClassFact(
+    "django.db.models.Manager": ClassFact(
         params=("T",),
         members={
-            "get_queryset": "() -> django.db.models.QuerySet[T]",
-            **members(_LAZY, "() -> django.db.models.QuerySet[T]"),
+            **members("get_queryset " + _LAZY, "() -> django.db.models.QuerySet[T]"),
             **members(_OTHER_ROWS, "() -> django.db.models.QuerySet[?]"),
             **_ANSWERS,
             "db_manager": "() -> Self",
+            "from_queryset": "() -> builtins.type[django.db.models.Manager[?]]",
         },
     ),
-    "django.db.models.Manager": ClassFact(("django.db.models.manager.BaseManager[T]",), ("T",)),
     # Django makes these two when it runs; the names are those of django-stubs.
     "django.db.models.fields.related_descriptors.RelatedManager": ClassFact(
         ("django.db.models.Manager[T]",),
@@ -77,9 +79,9 @@ CLASSES: dict[str, ClassFact] = {
             "_default_manager": "django.db.models.Manager[Self]",
             "_base_manager": "django.db.models.Manager[Self]",
             **members("save save_base refresh_from_db full_clean validate_unique validate_constraints", "() -> None"),
-            "delete": f"() -> {_TERMINALS['delete']}",
+            "delete": f"() -> {_DELETED}",
             **members("asave arefresh_from_db", "async () -> None"),
-            "adelete": f"async () -> {_TERMINALS['delete']}",
+            "adelete": f"async () -> {_DELETED}",
         },
     ),
     "django.contrib.auth.base_user.AbstractBaseUser": ClassFact(
@@ -96,7 +98,9 @@ CLASSES: dict[str, ClassFact] = {
         members={
             **members("has_perm has_perms has_module_perms", "() -> builtins.bool"),
             **members("ahas_perm ahas_perms ahas_module_perms", "async () -> builtins.bool"),
-            **members("get_user_permissions get_group_permissions get_all_permissions", "() -> builtins.set[builtins.str]"),
+            **members(
+                "get_user_permissions get_group_permissions get_all_permissions", "() -> builtins.set[builtins.str]"
+            ),
         },
     ),
     "django.contrib.auth.models.AbstractUser": ClassFact(
@@ -184,7 +188,7 @@ CONSTANTS: dict[str, str] = {
     "django.core.files.storage.default_storage": "django.core.files.storage.Storage",
 }
 
-_MODEL_OR_ROWS = "builtins.type[T] | django.db.models.manager.BaseManager[T] | django.db.models.QuerySet[T]"
+_MODEL_OR_ROWS = "builtins.type[T] | django.db.models.Manager[T] | django.db.models.QuerySet[T]"
 
 FROM_ARGUMENT: dict[str, FromArgument] = {
     f"django.shortcuts.{name}": FromArgument(0, "klass", _MODEL_OR_ROWS)
@@ -194,6 +198,8 @@ FROM_ARGUMENT: dict[str, FromArgument] = {
 ALIASES: dict[str, str] = {
     "django.db.models.query.QuerySet": "django.db.models.QuerySet",
     "django.db.models.manager.Manager": "django.db.models.Manager",
+    # Its methods come from QuerySet when Django runs; django-stubs writes them on the base.
+    "django.db.models.manager.BaseManager": "django.db.models.Manager",
     "django.db.models.manager.RelatedManager": "django.db.models.fields.related_descriptors.RelatedManager",
     "django.db.models.manager.ManyToManyRelatedManager": (
         "django.db.models.fields.related_descriptors.ManyRelatedManager"
@@ -218,12 +224,14 @@ def _rows(owner: str) -> dict[str, Blocking]:
 
 BLOCKING: dict[str, Blocking] = {
     **_rows("django.db.models.QuerySet"),
+    # Managers cannot do this one.
+    **calls("django.db.models.QuerySet", "delete", "database", "await queryset.adelete()"),
     **calls("django.db.models.QuerySet", "__iter__", "database", "async for over the queryset"),
     **calls("django.db.models.QuerySet", "iterator", "database", "async for over queryset.aiterator()"),
     **calls("django.db.models.QuerySet", "__len__", "database", "await queryset.acount()"),
     **calls("django.db.models.QuerySet", "__bool__", "database", "await queryset.aexists()"),
-    **_rows("django.db.models.manager.BaseManager"),
-    **calls("django.db.models.manager.BaseManager", "iterator", "database", "async for over queryset.aiterator()"),
+    **_rows("django.db.models.Manager"),
+    **calls("django.db.models.Manager", "iterator", "database", "async for over queryset.aiterator()"),
     **calls(
         "django.db.models.fields.related_descriptors.RelatedManager", _CHANGES, "database", "await manager.a{name}(...)"
     ),
@@ -274,7 +282,9 @@ BLOCKING: dict[str, Blocking] = {
         "stat",
         "await sync_to_async(storage.{name})(...)",
     ),
-    **calls("django.db.models.fields.files.FieldFile", "open save delete", "file", "await sync_to_async(file.{name})(...)"),
+    **calls(
+        "django.db.models.fields.files.FieldFile", "open save delete", "file", "await sync_to_async(file.{name})(...)"
+    ),
     **calls(
         "django.contrib.auth.hashers",
         "make_password check_password",
@@ -287,4 +297,4 @@ BLOCKING: dict[str, Blocking] = {
 }
 
 #: Iterators: the query is sent when they are read, not when they are made.
-LAZY: frozenset[str] = frozenset({"django.db.models.QuerySet.iterator", "django.db.models.manager.BaseManager.iterator"})
+LAZY: frozenset[str] = frozenset({"django.db.models.QuerySet.iterator", "django.db.models.Manager.iterator"})

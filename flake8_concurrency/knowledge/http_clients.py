@@ -1,7 +1,8 @@
 """HTTP clients: what their calls return, and which of them wait for the network.
 
-Checked against requests 2.34, httpx 0.28, httpx2 2.16, urllib3 2.8 (and the 1.26 spellings), aiohttp 3.14, httplib2 0.32,
-requests-oauthlib 2.0, requests-toolbelt 1.0, requests-cache 1.3, requests-futures 1.1, niquests 3.21, curl_cffi 0.16.
+Checked against requests 2.34, httpx 0.28, httpx2 2.16, urllib3 2.8 (and the 1.26 spellings), aiohttp 3.14,
+httplib2 0.32, requests-oauthlib 2.0, requests-toolbelt 1.0, requests-cache 1.3, requests-futures 1.1,
+niquests 3.21, curl_cffi 0.16.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ _HTTPX_CLASSES = {
     "httpx.Client": ClassFact(members=_HTTPX_CLIENT),
     "httpx.AsyncClient": ClassFact(members=_HTTPX_ASYNC_CLIENT),
     "httpx.Response": ClassFact(members=_HTTPX_RESPONSE),
+    "httpx.Request": ClassFact(),
 }
 
 
@@ -59,7 +61,7 @@ def _httpx2(kind: str) -> str:
 
 _RESPONSE = "() -> requests.Response"
 _URLLIB3 = members("request urlopen request_encode_url request_encode_body", "() -> urllib3.BaseHTTPResponse")
-_AIOHTTP = members(_VERBS, "() -> aiohttp.client._RequestContextManager")
+_AIOHTTP = members(_VERBS, "() -> aiohttp.client._BaseRequestContextManager[aiohttp.ClientResponse]")
 
 CLASSES: dict[str, ClassFact] = {
     "requests.Session": ClassFact(
@@ -117,16 +119,20 @@ CLASSES: dict[str, ClassFact] = {
         _httpx2(name): ClassFact(members={member: _httpx2(kind) for member, kind in fact.members.items()})
         for name, fact in _HTTPX_CLASSES.items()
     },
+    "urllib3._request_methods.RequestMethods": ClassFact(members=_URLLIB3),
     "urllib3.PoolManager": ClassFact(
+        ("urllib3._request_methods.RequestMethods",),
         members={
             "__enter__": "() -> Self",
-            **_URLLIB3,
             **members("connection_from_host connection_from_url", "() -> urllib3.HTTPConnectionPool"),
             "clear": "() -> None",
         },
     ),
     "urllib3.ProxyManager": ClassFact(("urllib3.PoolManager",)),
-    "urllib3.HTTPConnectionPool": ClassFact(members={"__enter__": "() -> Self", **_URLLIB3, "close": "() -> None"}),
+    "urllib3.HTTPConnectionPool": ClassFact(
+        ("urllib3._request_methods.RequestMethods",),
+        members={"__enter__": "() -> Self", "close": "() -> None"},
+    ),
     "urllib3.HTTPSConnectionPool": ClassFact(("urllib3.HTTPConnectionPool",)),
     "urllib3.BaseHTTPResponse": ClassFact(
         ("io.IOBase",),
@@ -144,23 +150,14 @@ CLASSES: dict[str, ClassFact] = {
         members={
             "__aenter__": "async () -> Self",
             **_AIOHTTP,
-            "ws_connect": "() -> aiohttp.client._WSRequestContextManager",
+            "ws_connect": "() -> aiohttp.client._BaseRequestContextManager[aiohttp.ClientWebSocketResponse]",
             "close": "async () -> None",
             "closed": "builtins.bool",
         },
     ),
     # What the verbs give can be awaited and can be entered.
-    "aiohttp.client._RequestContextManager": ClassFact(
-        (
-            "collections.abc.Coroutine[?, ?, aiohttp.ClientResponse]",
-            "contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]",
-        ),
-    ),
-    "aiohttp.client._WSRequestContextManager": ClassFact(
-        (
-            "collections.abc.Coroutine[?, ?, aiohttp.ClientWebSocketResponse]",
-            "contextlib.AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]",
-        ),
+    "aiohttp.client._BaseRequestContextManager": ClassFact(
+        ("collections.abc.Coroutine[?, ?, T]", "contextlib.AbstractAsyncContextManager[T]"), ("T",)
     ),
     "aiohttp.ClientResponse": ClassFact(
         members={
@@ -190,6 +187,7 @@ CLASSES: dict[str, ClassFact] = {
         },
     ),
     "httplib2.Http": ClassFact(members={"request": "() -> builtins.tuple[httplib2.Response, builtins.bytes]"}),
+    "httplib2.Response": ClassFact(("builtins.dict[builtins.str, ?]",)),
 }
 
 FUNCTIONS: dict[str, str] = {
@@ -200,7 +198,6 @@ FUNCTIONS: dict[str, str] = {
     **{f"httpx2.{verb}": "() -> httpx2.Response" for verb in _VERBS.split()},
     "httpx2.stream": "() -> contextlib.AbstractContextManager[httpx2.Response]",
     **{f"niquests.{verb}": "() -> niquests.Response" for verb in _VERBS.split()},
-    "niquests.session": "() -> niquests.Session",
     **{f"curl_cffi.requests.{verb}": "() -> curl_cffi.requests.Response" for verb in _VERBS.split()},
     "urllib3.request": "() -> urllib3.BaseHTTPResponse",
     "urllib3.connection_from_url": "() -> urllib3.HTTPConnectionPool",
@@ -231,6 +228,8 @@ ALIASES: dict[str, str] = {
     **moved("urllib3.poolmanager", "urllib3", "PoolManager ProxyManager proxy_from_url"),
     **moved("urllib3.connectionpool", "urllib3", "HTTPConnectionPool HTTPSConnectionPool connection_from_url"),
     **moved("urllib3.response", "urllib3", "HTTPResponse BaseHTTPResponse"),
+    # Version 1.
+    "urllib3.request.RequestMethods": "urllib3._request_methods.RequestMethods",
     "requests.packages.urllib3.PoolManager": "urllib3.PoolManager",
     **moved("aiohttp.client", "aiohttp", "ClientSession ClientResponse ClientWebSocketResponse request"),
     "aiohttp.client_reqrep.ClientResponse": "aiohttp.ClientResponse",
@@ -244,7 +243,9 @@ BLOCKING: dict[str, Blocking] = {
     **calls("requests.adapters.HTTPAdapter", "send", "http", "httpx.AsyncClient"),
     # Its own flow adds one request to those of Session.
     **calls("requests_oauthlib.OAuth2Session", "fetch_token refresh_token", "http", "an async OAuth 2 client"),
-    **calls("requests_oauthlib.OAuth1Session", "fetch_request_token fetch_access_token", "http", "an async OAuth client"),
+    **calls(
+        "requests_oauthlib.OAuth1Session", "fetch_request_token fetch_access_token", "http", "an async OAuth client"
+    ),
     **calls("httpx", f"{_VERBS} stream", "http", _ASYNC_CLIENT),
     **calls("httpx.Client", f"{_VERBS} send stream", "http", _ASYNC_CLIENT),
     **calls("httpx2", f"{_VERBS} stream", "http", _ASYNC_CLIENT.replace("httpx", "httpx2")),
@@ -254,10 +255,14 @@ BLOCKING: dict[str, Blocking] = {
     **calls("curl_cffi.requests", _VERBS, "http", "await session.{name}(...) on a curl_cffi AsyncSession"),
     **calls("curl_cffi.requests.Session", _VERBS, "http", "await session.{name}(...) on a curl_cffi AsyncSession"),
     **calls("urllib3", "request", "http", _ASYNC_CLIENT),
-    **calls("urllib3.PoolManager", " ".join(_URLLIB3), "http", "await client.request(...) on an httpx.AsyncClient"),
-    **calls(
-        "urllib3.HTTPConnectionPool", " ".join(_URLLIB3), "http", "await client.request(...) on an httpx.AsyncClient"
-    ),
+    # The public classes too, so that a message names them.
+    **{
+        key: fact
+        for owner in ("urllib3.PoolManager", "urllib3.HTTPConnectionPool", "urllib3._request_methods.RequestMethods")
+        for key, fact in calls(
+            owner, " ".join(_URLLIB3), "http", "await client.request(...) on an httpx.AsyncClient"
+        ).items()
+    },
     **calls("httplib2.Http", "request", "http", _ASYNC_CLIENT),
 }
 

@@ -1,17 +1,87 @@
-"""Every third-party library the linter knows, in one set of tables: see the modules named below for each."""
+"""Every third-party library the linter knows, in one set of tables; the modules merged here are named by subject."""
 
 from __future__ import annotations
 
 from flake8_concurrency.knowledge import (
+    async_libraries,
+    data_libraries,
+    database_drivers,
     django,
     http_clients,
+    model_clients,
+    mongodb,
+    object_mappers,
+    redis_clients,
+    service_clients,
     sqlalchemy,
 )
 from flake8_concurrency.knowledge.notation import FromArgument
 from flake8_concurrency.knowledge.schema import ClassFact
 
-CLASSES: dict[str, ClassFact] = {**http_clients.CLASSES, **sqlalchemy.CLASSES, **django.CLASSES}
-FUNCTIONS: dict[str, str] = {**http_clients.FUNCTIONS, **sqlalchemy.FUNCTIONS, **django.FUNCTIONS}
-CONSTANTS: dict[str, str] = {**django.CONSTANTS}
-ALIASES: dict[str, str] = {**http_clients.ALIASES, **sqlalchemy.ALIASES, **django.ALIASES}
-FROM_ARGUMENT: dict[str, FromArgument] = {**sqlalchemy.FROM_ARGUMENT, **django.FROM_ARGUMENT}
+CLASSES: dict[str, ClassFact] = {
+    **async_libraries.CLASSES,
+    **data_libraries.CLASSES,
+    **database_drivers.CLASSES,
+    **django.CLASSES,
+    **http_clients.CLASSES,
+    **model_clients.CLASSES,
+    **mongodb.CLASSES,
+    **object_mappers.CLASSES,
+    **redis_clients.CLASSES,
+    **service_clients.CLASSES,
+    **sqlalchemy.CLASSES,
+}
+FUNCTIONS: dict[str, str] = {
+    **async_libraries.FUNCTIONS,
+    **data_libraries.FUNCTIONS,
+    **database_drivers.FUNCTIONS,
+    **django.FUNCTIONS,
+    **http_clients.FUNCTIONS,
+    **model_clients.FUNCTIONS,
+    **object_mappers.FUNCTIONS,
+    **redis_clients.FUNCTIONS,
+    **service_clients.FUNCTIONS,
+    **sqlalchemy.FUNCTIONS,
+}
+CONSTANTS: dict[str, str] = {
+    **django.CONSTANTS,
+    **http_clients.CONSTANTS,
+    **model_clients.CONSTANTS,
+    **object_mappers.CONSTANTS,
+    **sqlalchemy.CONSTANTS,
+}
+ALIASES: dict[str, str] = {
+    **async_libraries.ALIASES,
+    **data_libraries.ALIASES,
+    **database_drivers.ALIASES,
+    **django.ALIASES,
+    **http_clients.ALIASES,
+    **model_clients.ALIASES,
+    **mongodb.ALIASES,
+    **object_mappers.ALIASES,
+    **redis_clients.ALIASES,
+    **service_clients.ALIASES,
+    **sqlalchemy.ALIASES,
+}
+FROM_ARGUMENT: dict[str, FromArgument] = {
+    **django.FROM_ARGUMENT,
+    **sqlalchemy.FROM_ARGUMENT,
+}
+
+#: The stubs of boto3 have a package for each service: `mypy_boto3_s3.S3Client`, `types_boto3_s3.client.S3Client`.
+_BOTO3_STUBS = ("mypy_boto3_", "types_boto3_")
+
+
+def public_name(name: str) -> str:
+    """The documented name of a third-party class or function, whatever module it was imported from."""
+    if name.startswith(_BOTO3_STUBS):
+        return _boto3_name(name)
+    return ALIASES.get(name, name)
+
+
+def _boto3_name(name: str) -> str:
+    if name.endswith("Client"):
+        return "botocore.client.BaseClient"
+    if ".service_resource." in name or name.endswith("ServiceResource"):
+        return "boto3.resources.base.ServiceResource"
+    return name

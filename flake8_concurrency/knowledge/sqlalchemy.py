@@ -12,6 +12,8 @@ from flake8_concurrency.knowledge.notation import FromArgument, calls, members, 
 from flake8_concurrency.knowledge.schema import Blocking, ClassFact
 
 _STATEMENT = "sqlalchemy.sql.selectable.TypedReturnsRows[T]"
+# What can be awaited and can be entered.
+_STARTED = "sqlalchemy.ext.asyncio.base.GeneratorStartableContext"
 
 # What a Session offers; scoped_session forwards all of it to the session of the thread.
 _SESSION_READS = {
@@ -32,8 +34,6 @@ _SESSION_WRITES = {
     **members("bulk_save_objects bulk_insert_mappings bulk_update_mappings", "() -> None"),
 }
 _ASYNC_SESSION = {
-    "__aenter__": "async () -> Self",
-    "sync_session": "sqlalchemy.orm.Session",
     "execute": "async () -> sqlalchemy.Result[T]",
     "scalars": "async () -> sqlalchemy.ScalarResult[T]",
     "scalar": "async () -> T | None",
@@ -46,7 +46,6 @@ _ASYNC_SESSION = {
     **members("begin begin_nested", "() -> sqlalchemy.ext.asyncio.AsyncSessionTransaction"),
     **members("commit rollback flush close refresh delete reset", "async () -> None"),
     **members("add add_all expire expire_all expunge expunge_all", "() -> None"),
-    "run_sync": "async () -> ?",
     "get_bind": "() -> sqlalchemy.Engine | sqlalchemy.Connection",
 }
 
@@ -77,16 +76,16 @@ _RESULT_OF_ROWS = {
 }
 
 
-def _results(owner: str, item: str) -> dict[str, str]:
+def _results(item: str) -> dict[str, str]:
     """A result that gives `item`s, with no scalars of its own."""
     return {
         "__enter__": "() -> Self",
         "__iter__": f"() -> collections.abc.Iterator[{item}]",
         **members("all fetchall fetchmany", f"() -> builtins.list[{item}]"),
-        **members("first one_or_none fetchone", f"() -> {item} | None"),
+        **members("first one_or_none", f"() -> {item} | None"),
         "one": f"() -> {item}",
         "partitions": f"() -> collections.abc.Iterator[builtins.list[{item}]]",
-        **members("unique yield_per", f"() -> {owner}"),
+        **members("unique yield_per", "() -> Self"),
         "close": "() -> None",
     }
 
@@ -96,7 +95,7 @@ def _async_results(item: str) -> dict[str, str]:
     return {
         "__aiter__": f"() -> collections.abc.AsyncIterator[{item}]",
         **members("all fetchall fetchmany", f"async () -> builtins.list[{item}]"),
-        **members("first one_or_none fetchone", f"async () -> {item} | None"),
+        **members("first one_or_none", f"async () -> {item} | None"),
         "one": f"async () -> {item}",
         "partitions": f"() -> collections.abc.AsyncIterator[builtins.list[{item}]]",
         **members("unique yield_per", "() -> Self"),
@@ -182,38 +181,49 @@ CLASSES: dict[str, ClassFact] = {
     ),
     "sqlalchemy.sql.selectable.TypedReturnsRows": ClassFact(params=("T",)),
     "sqlalchemy.Select": ClassFact(
-        ("sqlalchemy.sql.selectable.TypedReturnsRows[T]",),
+        (_STATEMENT,),
         ("T",),
         {**members(_STATEMENT_CLAUSES, "() -> Self"), "with_only_columns": "() -> sqlalchemy.Select[?]"},
     ),
+    "sqlalchemy.Insert": ClassFact(
+        members={
+            **members("values from_select execution_options prefix_with", "() -> Self"),
+            "returning": "() -> sqlalchemy.sql.dml.ReturningInsert[T]",
+        },
+    ),
+    "sqlalchemy.Update": ClassFact(
+        members={
+            **members("where filter_by values ordered_values execution_options prefix_with", "() -> Self"),
+            "returning": "() -> sqlalchemy.sql.dml.ReturningUpdate[T]",
+        },
+    ),
+    "sqlalchemy.Delete": ClassFact(
+        members={
+            **members("where filter_by execution_options prefix_with", "() -> Self"),
+            "returning": "() -> sqlalchemy.sql.dml.ReturningDelete[T]",
+        },
+    ),
     **{
-        f"sqlalchemy.{kind}": ClassFact(
-            ("sqlalchemy.sql.selectable.TypedReturnsRows[T]",),
-            ("T",),
-            members("where values returning execution_options filter_by prefix_with with_dialect_options", "() -> Self"),
-        )
+        f"sqlalchemy.sql.dml.Returning{kind}": ClassFact((f"sqlalchemy.{kind}", _STATEMENT), ("T",))
         for kind in ("Insert", "Update", "Delete")
     },
     "sqlalchemy.dialects.postgresql.Insert": ClassFact(
-        ("sqlalchemy.Insert[T]",),
-        ("T",),
-        members("on_conflict_do_nothing on_conflict_do_update", "() -> Self"),
+        ("sqlalchemy.Insert",),
+        members=members("on_conflict_do_nothing on_conflict_do_update", "() -> Self"),
     ),
     "sqlalchemy.dialects.sqlite.Insert": ClassFact(
-        ("sqlalchemy.Insert[T]",),
-        ("T",),
-        members("on_conflict_do_nothing on_conflict_do_update", "() -> Self"),
+        ("sqlalchemy.Insert",),
+        members=members("on_conflict_do_nothing on_conflict_do_update", "() -> Self"),
     ),
     "sqlalchemy.dialects.mysql.Insert": ClassFact(
-        ("sqlalchemy.Insert[T]",),
-        ("T",),
-        members("on_duplicate_key_update", "() -> Self"),
+        ("sqlalchemy.Insert",),
+        members=members("on_duplicate_key_update", "() -> Self"),
     ),
     "sqlalchemy.TextClause": ClassFact(members=members("bindparams", "() -> Self")),
     "sqlalchemy.Result": ClassFact(params=("T",), members=_RESULT_OF_ROWS),
     "sqlalchemy.CursorResult": ClassFact(("sqlalchemy.Result[T]",), ("T",), {"rowcount": "builtins.int"}),
-    "sqlalchemy.ScalarResult": ClassFact(params=("T",), members=_results("Self", "T")),
-    "sqlalchemy.MappingResult": ClassFact(members=_results("Self", "sqlalchemy.RowMapping")),
+    "sqlalchemy.ScalarResult": ClassFact(params=("T",), members=_results("T")),
+    "sqlalchemy.MappingResult": ClassFact(members=_results("sqlalchemy.RowMapping")),
     "sqlalchemy.Row": ClassFact(("builtins.tuple[T]",), ("T",)),
     "sqlalchemy.RowMapping": ClassFact(("collections.abc.Mapping[builtins.str, ?]",)),
     "sqlalchemy.ext.asyncio.AsyncEngine": ClassFact(
@@ -235,16 +245,26 @@ CLASSES: dict[str, ClassFact] = {
             "scalars": "async () -> sqlalchemy.ScalarResult[T]",
             "scalar": "async () -> T | None",
             "execution_options": "async () -> Self",
+            "stream": f"() -> {_STARTED}[sqlalchemy.ext.asyncio.AsyncResult[T]]",
+            "stream_scalars": f"() -> {_STARTED}[sqlalchemy.ext.asyncio.AsyncScalarResult[T]]",
             **members("begin begin_nested", "() -> sqlalchemy.ext.asyncio.AsyncTransaction"),
             **members("commit rollback close", "async () -> None"),
             "run_sync": "async () -> ?",
         },
     ),
+    _STARTED: ClassFact(("collections.abc.Awaitable[T]", "contextlib.AbstractAsyncContextManager[T]"), ("T",)),
     "sqlalchemy.ext.asyncio.AsyncTransaction": ClassFact(
         ("collections.abc.Awaitable[sqlalchemy.ext.asyncio.AsyncTransaction]",),
         members={"__aenter__": "async () -> Self", **members("commit rollback close", "async () -> None")},
     ),
-    "sqlalchemy.ext.asyncio.AsyncSession": ClassFact(members=_ASYNC_SESSION),
+    "sqlalchemy.ext.asyncio.AsyncSession": ClassFact(
+        members={
+            "__aenter__": "async () -> Self",
+            "sync_session": "sqlalchemy.orm.Session",
+            "run_sync": "async () -> ?",
+            **_ASYNC_SESSION,
+        },
+    ),
     "sqlalchemy.ext.asyncio.async_scoped_session": ClassFact(
         params=("S",),
         members={"__call__": "() -> S", "remove": "async () -> None", **_ASYNC_SESSION},
@@ -282,6 +302,7 @@ CLASSES: dict[str, ClassFact] = {
     # Declarative bases: a subclass is a mapped class.
     "sqlalchemy.orm.DeclarativeBase": ClassFact(members={"metadata": "sqlalchemy.MetaData"}),
     "sqlalchemy.MetaData": ClassFact(members=members("create_all drop_all reflect", "() -> None")),
+    "sqlalchemy.orm.DeclarativeBaseNoMeta": ClassFact(members={"metadata": "sqlalchemy.MetaData"}),
     "sqlalchemy.orm.MappedAsDataclass": ClassFact(),
     # Flask-SQLAlchemy.
     "flask_sqlalchemy.SQLAlchemy": ClassFact(
@@ -296,6 +317,7 @@ CLASSES: dict[str, ClassFact] = {
             "paginate": "() -> flask_sqlalchemy.pagination.Pagination",
         },
     ),
+    "flask_sqlalchemy.session.Session": ClassFact(("sqlalchemy.orm.Session",)),
     "flask_sqlalchemy.model.Model": ClassFact(members={"query": "flask_sqlalchemy.query.Query[Self]"}),
     "flask_sqlalchemy.query.Query": ClassFact(
         ("sqlalchemy.orm.Query[T]",),
@@ -318,13 +340,13 @@ FUNCTIONS: dict[str, str] = {
     "sqlalchemy.orm.object_session": "() -> sqlalchemy.orm.Session | None",
     "sqlalchemy.orm.declarative_base": "() -> builtins.type[sqlalchemy.orm.DeclarativeBase]",
     "sqlalchemy.select": "() -> sqlalchemy.Select[T]",
-    "sqlalchemy.insert": "() -> sqlalchemy.Insert[?]",
-    "sqlalchemy.update": "() -> sqlalchemy.Update[?]",
-    "sqlalchemy.delete": "() -> sqlalchemy.Delete[?]",
+    "sqlalchemy.insert": "() -> sqlalchemy.Insert",
+    "sqlalchemy.update": "() -> sqlalchemy.Update",
+    "sqlalchemy.delete": "() -> sqlalchemy.Delete",
     "sqlalchemy.text": "() -> sqlalchemy.TextClause",
-    "sqlalchemy.dialects.postgresql.insert": "() -> sqlalchemy.dialects.postgresql.Insert[?]",
-    "sqlalchemy.dialects.sqlite.insert": "() -> sqlalchemy.dialects.sqlite.Insert[?]",
-    "sqlalchemy.dialects.mysql.insert": "() -> sqlalchemy.dialects.mysql.Insert[?]",
+    "sqlalchemy.dialects.postgresql.insert": "() -> sqlalchemy.dialects.postgresql.Insert",
+    "sqlalchemy.dialects.sqlite.insert": "() -> sqlalchemy.dialects.sqlite.Insert",
+    "sqlalchemy.dialects.mysql.insert": "() -> sqlalchemy.dialects.mysql.Insert",
     "sqlmodel.select": "() -> sqlmodel.sql.expression.SelectOfScalar[T]",
     # The factories are classes; a call of one is typed here, because its parameter comes from an argument.
     "sqlalchemy.orm.sessionmaker": "() -> sqlalchemy.orm.sessionmaker[T]",
@@ -336,6 +358,9 @@ FUNCTIONS: dict[str, str] = {
 CONSTANTS: dict[str, str] = {}
 
 _ENTITY = FromArgument(0, "entity")
+_SYNC_SESSIONS = ("sqlalchemy.orm.Session", "sqlalchemy.orm.scoped_session")
+_ASYNC_SESSIONS = ("sqlalchemy.ext.asyncio.AsyncSession", "sqlalchemy.ext.asyncio.async_scoped_session")
+_ASYNC_CONNECTION = "sqlalchemy.ext.asyncio.AsyncConnection"
 _OF_STATEMENT = FromArgument(0, "statement", _STATEMENT)
 
 FROM_ARGUMENT: dict[str, FromArgument] = {
@@ -353,37 +378,23 @@ FROM_ARGUMENT: dict[str, FromArgument] = {
     ),
     **{
         f"{session}.{method}": _OF_STATEMENT
-        for session in (
-            "sqlalchemy.orm.Session",
-            "sqlalchemy.orm.scoped_session",
-            "sqlalchemy.Connection",
-            "sqlalchemy.ext.asyncio.AsyncSession",
-            "sqlalchemy.ext.asyncio.async_scoped_session",
-            "sqlalchemy.ext.asyncio.AsyncConnection",
-            "sqlmodel.Session",
-            "sqlmodel.ext.asyncio.session.AsyncSession",
-        )
-        for method in ("execute", "scalars", "scalar", "stream", "stream_scalars", "exec")
+        for session in (*_SYNC_SESSIONS, *_ASYNC_SESSIONS, "sqlalchemy.Connection", _ASYNC_CONNECTION)
+        for method in ("execute", "scalars", "scalar")
     },
+    **{
+        f"{session}.{method}": _OF_STATEMENT
+        for session in (*_ASYNC_SESSIONS, _ASYNC_CONNECTION)
+        for method in ("stream", "stream_scalars")
+    },
+    "sqlmodel.Session.exec": _OF_STATEMENT,
+    "sqlmodel.ext.asyncio.session.AsyncSession.exec": _OF_STATEMENT,
     **{
         f"{session}.{method}": _ENTITY
-        for session in (
-            "sqlalchemy.orm.Session",
-            "sqlalchemy.orm.scoped_session",
-            "sqlalchemy.ext.asyncio.AsyncSession",
-            "sqlalchemy.ext.asyncio.async_scoped_session",
-        )
+        for session in (*_SYNC_SESSIONS, *_ASYNC_SESSIONS)
         for method in ("get", "get_one")
     },
-    **{
-        f"{session}.merge": FromArgument(0, "instance", "T")
-        for session in (
-            "sqlalchemy.orm.Session",
-            "sqlalchemy.orm.scoped_session",
-            "sqlalchemy.ext.asyncio.AsyncSession",
-            "sqlalchemy.ext.asyncio.async_scoped_session",
-        )
-    },
+    **{f"{session}.merge": FromArgument(0, "instance", "T") for session in (*_SYNC_SESSIONS, *_ASYNC_SESSIONS)},
+    **{f"sqlalchemy.{kind}.returning": FromArgument(0, None, alone=True) for kind in ("Insert", "Update", "Delete")},
     "sqlalchemy.orm.Session.query": FromArgument(0, None, alone=True),
     "sqlalchemy.orm.scoped_session.query": FromArgument(0, None, alone=True),
 }
@@ -397,7 +408,7 @@ ALIASES: dict[str, str] = {
     **moved("sqlalchemy.engine.cursor", "sqlalchemy", "CursorResult"),
     **moved("sqlalchemy.engine.row", "sqlalchemy", "Row RowMapping"),
     **moved("sqlalchemy.engine.create", "sqlalchemy", "create_engine engine_from_config"),
-    **moved("sqlalchemy.future", "sqlalchemy", "Engine Connection create_engine select Select"),
+    **moved("sqlalchemy.future", "sqlalchemy", "Engine Connection create_engine select"),
     **moved("sqlalchemy.sql", "sqlalchemy", "select Select insert Insert update Update delete Delete text"),
     **moved("sqlalchemy.sql.expression", "sqlalchemy", "select Select insert Insert update Update delete Delete text"),
     **moved("sqlalchemy.sql.expression", "sqlalchemy", "TextClause"),
@@ -409,11 +420,12 @@ ALIASES: dict[str, str] = {
     **moved("sqlalchemy.orm.session", "sqlalchemy.orm", "Session sessionmaker SessionTransaction object_session"),
     **moved("sqlalchemy.orm.scoping", "sqlalchemy.orm", "scoped_session"),
     **moved("sqlalchemy.orm.query", "sqlalchemy.orm", "Query"),
-    **moved("sqlalchemy.orm.decl_api", "sqlalchemy.orm", "DeclarativeBase MappedAsDataclass declarative_base"),
+    **moved(
+        "sqlalchemy.orm.decl_api",
+        "sqlalchemy.orm",
+        "DeclarativeBase DeclarativeBaseNoMeta MappedAsDataclass declarative_base",
+    ),
     "sqlalchemy.ext.declarative.declarative_base": "sqlalchemy.orm.declarative_base",
-    # What declarative_base() of 2.0 is said to give lives in no class of its own; its subclasses are mapped all the same.
-    "sqlalchemy.orm.DeclarativeBaseNoMeta": "sqlalchemy.orm.DeclarativeBase",
-    "sqlalchemy.orm.DeclarativeMeta": "sqlalchemy.orm.DeclarativeBase",
     **moved(
         "sqlalchemy.ext.asyncio.session",
         "sqlalchemy.ext.asyncio",
@@ -434,13 +446,11 @@ ALIASES: dict[str, str] = {
     "sqlalchemy.dialects.mysql.dml.Insert": "sqlalchemy.dialects.mysql.Insert",
     **moved("sqlmodel", "sqlalchemy", "create_engine text insert update delete"),
     "sqlmodel.orm.session.Session": "sqlmodel.Session",
-    "sqlmodel.ext.asyncio.AsyncSession": "sqlmodel.ext.asyncio.session.AsyncSession",
     "sqlmodel.main.SQLModel": "sqlmodel.SQLModel",
     "sqlmodel.sql.expression.select": "sqlmodel.select",
     "flask_sqlalchemy.extension.SQLAlchemy": "flask_sqlalchemy.SQLAlchemy",
     "flask_sqlalchemy.Model": "flask_sqlalchemy.model.Model",
     "flask_sqlalchemy.BaseQuery": "flask_sqlalchemy.query.Query",
-    "flask_sqlalchemy.session.Session": "sqlalchemy.orm.Session",
 }
 
 _ON_ASYNC_SESSION = "await session.{name}(...) on an AsyncSession"
@@ -448,16 +458,19 @@ _ON_ASYNC_CONNECTION = "await connection.{name}(...) on an AsyncConnection"
 _QUERY_AS_SELECT = "await session.scalars(select(...)) on an AsyncSession"
 # add, delete and expire only mark objects; begin opens no connection before the first statement; close and reset roll
 # back an open transaction, which is one more exchange with the server.
-_SESSION_BLOCKS = (
-    "execute scalars scalar get get_one merge commit rollback flush refresh connection close begin_nested"
-)
+_SESSION_BLOCKS = "execute scalars scalar get get_one merge commit rollback flush refresh connection close begin_nested"
 _BULK_BLOCKS = "bulk_save_objects bulk_insert_mappings bulk_update_mappings"
 _QUERY_BLOCKS = "all first one one_or_none get scalar count update delete __iter__"
 
 BLOCKING: dict[str, Blocking] = {
     **calls("sqlalchemy.orm.Session", _SESSION_BLOCKS, "database", _ON_ASYNC_SESSION),
     **calls("sqlalchemy.orm.Session", "__exit__", "database", "async with on an AsyncSession"),
-    **calls("sqlalchemy.orm.Session", _BULK_BLOCKS, "database", "await session.execute(insert(...), rows) on an AsyncSession"),
+    **calls(
+        "sqlalchemy.orm.Session",
+        _BULK_BLOCKS,
+        "database",
+        "await session.execute(insert(...), rows) on an AsyncSession",
+    ),
     **calls("sqlalchemy.orm.scoped_session", _SESSION_BLOCKS, "database", _ON_ASYNC_SESSION),
     **calls(
         "sqlalchemy.orm.scoped_session",
@@ -483,7 +496,9 @@ BLOCKING: dict[str, Blocking] = {
     **calls("sqlalchemy.Transaction", "commit rollback __exit__", "database", "async with connection.begin()"),
     **calls("flask_sqlalchemy.SQLAlchemy", "get_or_404 first_or_404 one_or_404 paginate", "database", _QUERY_AS_SELECT),
     **calls("flask_sqlalchemy.SQLAlchemy", "create_all drop_all", "database", "await connection.run_sync(...)"),
-    **calls("flask_sqlalchemy.query.Query", "first_or_404 one_or_404 get_or_404 paginate", "database", _QUERY_AS_SELECT),
+    **calls(
+        "flask_sqlalchemy.query.Query", "first_or_404 one_or_404 get_or_404 paginate", "database", _QUERY_AS_SELECT
+    ),
     "sqlalchemy.MetaData.create_all": Blocking("database", "await connection.run_sync(metadata.create_all)"),
     "sqlalchemy.MetaData.drop_all": Blocking("database", "await connection.run_sync(metadata.drop_all)"),
     "sqlalchemy.MetaData.reflect": Blocking("database", "await connection.run_sync(metadata.reflect)"),

@@ -146,7 +146,7 @@ class Definitions:
             return
         assigned = function.owner.assigned
         for node in self._attribute_writes(function):
-            for target, binding in _attribute_bindings(node):
+            for target, binding in attribute_bindings(node):
                 if isinstance(target.value, cst.Name) and target.value.value == function.this:
                     assigned.setdefault(target.attr.value, []).append(binding)
 
@@ -159,8 +159,14 @@ class Definitions:
         return found
 
 
-def _attribute_bindings(node: cst.CSTNode) -> list[tuple[cst.Attribute, Binding]]:
+_WRITING = frozenset({cst.Assign, cst.AnnAssign, cst.For, cst.With})
+
+
+def attribute_bindings(node: cst.CSTNode) -> list[tuple[cst.Attribute, Binding]]:
+    """The attributes that a statement assigns to, each with what it gets."""
     found: list[tuple[cst.Attribute, Binding]] = []
+    if type(node) not in _WRITING:
+        return found
     pairs: list[tuple[cst.BaseExpression, str, cst.BaseExpression | None, cst.BaseExpression | None]] = []
     match node:
         case cst.Assign():

@@ -17,7 +17,7 @@ class Kind(NamedTuple):
     `name` is the public dotted name of the value's class. Some names are the model's own: `type` (a class, with the
     kind of its instances as argument), `symbol` (an imported thing, its dotted name in `ref`), `function` (of this file,
     `ref` its FunctionInfo, bound to its argument if there is one), `method` (of a library class, `ref` its dotted name,
-    bound to its argument), `partial` (the argument is the callee, `ref` the call), `awaitable` (gives its argument when
+    bound to its argument), `lambda` (it gives the argument), `partial` (the argument is the callee, `ref` the call), `awaitable` (gives its argument when
     awaited), `union`, `none`, and `instance` (of a class of this file, `ref` its ClassInfo).
     """
 
@@ -27,6 +27,16 @@ class Kind(NamedTuple):
 
 
 NONE = Kind("none")
+#: What a value is said to be while it is being found out: among alternatives, it counts for nothing.
+UNDECIDED = Kind("undecided")
+#: More alternatives than this count as unknown.
+_MOST_ALTERNATIVES = 16
+#: An empty one of these (with no arguments) says nothing about its elements.
+CONTAINERS = frozenset(
+    """builtins.list builtins.set builtins.dict collections.deque collections.defaultdict collections.OrderedDict
+    queue.Queue queue.SimpleQueue queue.LifoQueue queue.PriorityQueue asyncio.Queue asyncio.LifoQueue
+    asyncio.PriorityQueue multiprocessing.queues.Queue multiprocessing.queues.SimpleQueue""".split()
+)
 _NO_VARIABLES: Mapping[str, Kind | None] = {}
 
 #: Spellings that mean another class for the model.
@@ -58,7 +68,7 @@ def canonical(name: str) -> str:
     if name.startswith("typing_extensions."):
         name = "typing." + name.removeprefix("typing_extensions.")
     name = _TYPING.get(name, name)
-    return stdlib.ALIASES.get(name) or libraries.ALIASES.get(name) or name
+    return stdlib.ALIASES.get(name) or libraries.public_name(name)
 
 
 def class_fact(name: str) -> ClassFact | None:
@@ -155,14 +165,35 @@ def instantiate(type_: Written, variables: Mapping[str, Kind | None], this: Kind
 def union(kinds: tuple[Kind | None, ...]) -> Kind | None:
     """One kind for several alternatives: None left out, unknown if any other is unknown."""
     found: list[Kind] = []
+    undecided = False
     for kind in kinds:
-        if kind is None:
+        if kind is None or len(found) > _MOST_ALTERNATIVES:
             return None
+        if kind is UNDECIDED:
+            undecided = True
+            continue
         parts = kind.args if kind.name == "union" else (kind,)
         found += [part for part in parts if part is not None and part != NONE and part not in found]
     if not found:
-        return NONE if kinds else None
+        return UNDECIDED if undecided else NONE if kinds else None
+    if len(found) > 1:
+        filled = {part.name for part in found if part.args}
+        found = [part for part in found if part.args or part.name not in CONTAINERS or part.name not in filled]
     return found[0] if len(found) == 1 else Kind("union", tuple(found))
+
+
+#: Types are followed into their arguments this far.
+_DEEPEST = 6
+
+
+def settled(kind: Kind | None, depth: int = 0) -> Kind | None:
+    """A kind without its undecided parts, and without what is nested beyond reason."""
+    if kind is None or kind is UNDECIDED:
+        return None
+    if not kind.args:
+        return kind
+    args = tuple(settled(arg, depth + 1) for arg in kind.args) if depth < _DEEPEST else (None,) * len(kind.args)
+    return kind if args == kind.args else Kind(kind.name, args, kind.ref)
 
 
 def ancestry(kind: Kind) -> list[Kind]:
@@ -203,8 +234,13 @@ def member(
 ) -> Member | None:
     """Look a member of a library class up, its bases included.
 
-    `this` is what `Self` means; `variables` adds to the class's own type arguments.
+    `this` is what `Self` means; `variables` adds to the class's own type arguments. A member `*` stands for all public
+    names that the class and its bases do not list.
     """
+    return _listed(kind, name, this, variables) or (None if name.startswith("_") else _listed(kind, "*", this, variables))
+
+
+def _listed(kind: Kind, name: str, this: Kind | None, variables: Mapping[str, Kind | None]) -> Member | None:
     for current in ancestry(kind):
         fact = class_fact(current.name)
         if fact is not None and name in fact.members:

@@ -8,14 +8,23 @@ from functools import cached_property
 import libcst as cst
 
 from flake8_concurrency.knowledge.schema import Blocking
+from flake8_concurrency.model.claims import Claims
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
+from flake8_concurrency.model.executors import Executors
 from flake8_concurrency.model.facts import Kind
-from flake8_concurrency.model.functions import Functions
+from flake8_concurrency.model.flow import Flow
+from flake8_concurrency.model.functions import Functions, Leaf
+from flake8_concurrency.model.futures import Futures
 from flake8_concurrency.model.kinds import Kinds
+from flake8_concurrency.model.locks import Locks
 from flake8_concurrency.model.names import Names
 from flake8_concurrency.model.positions import Positions
+from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.rows import Rows
+from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.tree import Tree
+from flake8_concurrency.model.waits import Waits
+from flake8_concurrency.model.writes import Writes
 
 
 class FileModel:
@@ -28,12 +37,15 @@ class FileModel:
         *,
         package: str = "",
         quiet: bool = False,
+        program: bool = False,
         configured: Mapping[str, Blocking] | None = None,
     ) -> None:
         self.tree = tree
         self.positions = positions
         #: True in tests, migrations, examples and generated files.
         self.quiet = quiet
+        #: True in scripts and command-line programs: the person at the terminal is their timeout.
+        self.is_program = program
         self._package = package
         self._configured = configured or {}
 
@@ -51,11 +63,47 @@ class FileModel:
 
     @cached_property
     def functions(self) -> Functions:
-        return Functions(self.tree, self.definitions, self.kinds, self._configured)
+        return Functions(self, self._configured)
+
+    @cached_property
+    def flow(self) -> Flow:
+        return Flow(self.tree)
+
+    @cached_property
+    def futures(self) -> Futures:
+        return Futures(self)
+
+    @cached_property
+    def waits(self) -> Waits:
+        return Waits(self)
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        return Sizes(self)
+
+    @cached_property
+    def executors(self) -> Executors:
+        return Executors(self)
 
     @cached_property
     def rows(self) -> Rows:
         return Rows(self)
+
+    @cached_property
+    def claims(self) -> Claims:
+        return Claims(self)
+
+    @cached_property
+    def queries(self) -> Queries:
+        return Queries(self)
+
+    @cached_property
+    def writes(self) -> Writes:
+        return Writes(self)
+
+    @cached_property
+    def locks(self) -> Locks:
+        return Locks(self)
 
     # -- what most rules ask -----------------------------------------------------------------------------------------
 
@@ -90,6 +138,11 @@ class FileModel:
         """Whether a node runs on the event loop: directly in an `async def`."""
         function = self.functions.around(node)
         return function is not None and function.is_async
+
+    def blocking_in(self, node: cst.FunctionDef) -> tuple[Leaf, ...]:
+        """What blocks by itself directly in an `async def`; nothing in any other function."""
+        function = self.definitions.functions[node]
+        return self.functions.leaves(function) if function.is_async else ()
 
     def callee(self, call: cst.Call) -> FunctionInfo | None:
         """The function of the file that a call enters; None when it is not surely one."""

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable
 import libcst as cst
 
 from flake8_concurrency.knowledge import libraries
-from flake8_concurrency.model.calls import argument
-from flake8_concurrency.model.definitions import ClassInfo, Definitions, FunctionInfo
+from flake8_concurrency.model.calls import argument, literal, passes_unknown
+from flake8_concurrency.model.definitions import ClassInfo, Definitions, FunctionInfo, attribute_bindings
 from flake8_concurrency.model.facts import (
+    CONTAINERS,
     NONE,
+    UNDECIDED,
     Kind,
     Written,
     ancestry,
@@ -23,24 +25,50 @@ from flake8_concurrency.model.facts import (
     function_result,
     instantiate,
     member,
-    signature,
+    settled,
     union,
     written,
 )
-from flake8_concurrency.model.names import BUILTINS, UNKNOWN_POSITION, Binding, Names, dotted
+from flake8_concurrency.model.names import BUILTINS, STARRED, Binding, Names, leaves
+from flake8_concurrency.model.narrowing import Narrowing
 from flake8_concurrency.model.tree import COMPREHENSIONS, Scope, Tree
 
 #: Beyond this many steps an expression counts as unknown: no real one needs them.
-_DEEPEST = 40
+_DEEPEST = 50
+#: The field that a chain of calls or operators starts with; one longer than this is followed from its start.
+_STARTS_WITH: dict[type[cst.CSTNode], str] = {
+    cst.Call: "func",
+    cst.Attribute: "value",
+    cst.Subscript: "value",
+    cst.Await: "expression",
+    cst.BinaryOperation: "left",
+    cst.BooleanOperation: "left",
+}
+_LONG_CHAIN = 8
+#: The rank of what waits for nothing that is still being found out.
+_NOTHING_OPEN = 1_000_000
 
 _LIST, _TUPLE, _SET, _DICT, _STR = "builtins.list", "builtins.tuple", "builtins.set", "builtins.dict", "builtins.str"
 _ITERATOR, _ASYNC_ITERATOR = "collections.abc.Iterator", "collections.abc.AsyncIterator"
 _FUTURE, _POOL_FUTURE = "asyncio.Future", "concurrent.futures.Future"
 #: `Kind.ref` of a future that is known to be done.
 DONE = "done"
+#: `Kind.ref` of a queue that was made with a size.
+BOUNDED = "bounded"
+_QUEUES = ("queue.Queue", "multiprocessing.queues.Queue")
 
-#: Methods that put their last argument into a container.
-_ADDING = frozenset({"append", "appendleft", "add", "insert", "put", "put_nowait"})
+_CONSTANTS: dict[type[cst.CSTNode], Kind] = {
+    cst.SimpleString: Kind(_STR),
+    cst.ConcatenatedString: Kind(_STR),
+    cst.FormattedString: Kind(_STR),
+    cst.Integer: Kind("builtins.int"),
+    cst.Float: Kind("builtins.float"),
+    cst.Comparison: Kind("builtins.bool"),
+}
+
+#: Methods that put an argument into a container.
+_ADDING = frozenset({"append", "appendleft", "add", "insert", "put", "put_nowait", "setdefault"})
+_ADDING_NODES = frozenset({cst.Call, cst.AugAssign, cst.Assign})
 _JOINING = frozenset({"extend", "update", "extendleft"})
 
 #: Decorators that leave what a function returns as it is.
@@ -71,17 +99,23 @@ _ELEMENTWISE = {
 }
 #: Functions that give back the argument at this position, or one like it.
 _SAME = {
-    "typing.cast": 1,
     "copy.copy": 0,
     "copy.deepcopy": 0,
     "asyncio.shield": 0,
     "asyncio.wait_for": 0,
-    "contextlib.nullcontext": 0,
-    "contextlib.closing": 0,
-    "contextlib.aclosing": 0,
     "typing.assert_type": 0,
     "inspect.unwrap": 0,
 }
+
+
+_KEYED = frozenset({_DICT, "collections.defaultdict", "collections.OrderedDict"})
+#: A longer tuple is a table, not a record.
+_LONGEST_TUPLE = 32
+
+#: Bases without members of their own.
+_BARE_BASES = frozenset({"typing.Generic", "typing.Protocol", "typing.TypedDict", "abc.ABC", "builtins.object"})
+#: No class has more bases than this, unless it derives from itself.
+_MOST_BASES = 200
 
 
 class Kinds:
@@ -91,10 +125,17 @@ class Kinds:
         self._tree = tree
         self._names = names
         self._definitions = definitions
-        self._known: dict[cst.CSTNode, Kind | None] = {}
-        self._open: set[object] = set()
-        self._returns: dict[FunctionInfo, Kind | None] = {}
-        self._additions: dict[str, list[tuple[cst.CSTNode, str, cst.BaseExpression]]] | None = None
+        self._known: dict[object, Kind | None] = {}
+        #: What is being found out now, each with its rank, the first one 0.
+        self._open: dict[object, int] = {}
+        #: What was found out while something it depends on was open, with the lowest rank among those.
+        self._tentative: dict[object, tuple[Kind | None, int]] = {}
+        self._lowest = _NOTHING_OPEN
+        self._writes: dict[str, list[tuple[cst.Attribute, Binding]]] | None = None
+        self._uses: dict[str, list[cst.Name | cst.Attribute]] | None = None
+        self._narrowing: Narrowing | None = None
+        self._lineages: dict[Kind, list[Kind | None]] = {}
+        self._additions: dict[tuple[str, Scope], list[tuple[str, cst.BaseExpression]]] | None = None
 
     # -- the questions -----------------------------------------------------------------------------------------------
 
@@ -104,16 +145,49 @@ class Kinds:
             return None
         if node in self._known:
             return self._known[node]
-        if node in self._open or len(self._open) > _DEEPEST:
+        for inner in self._chain(node):
+            self._find(inner, lambda inner=inner: self._evaluate(inner))  # type: ignore[misc]
+        return self._find(node, lambda: self._evaluate(node))
+
+    def _chain(self, node: cst.CSTNode) -> list[cst.CSTNode]:
+        """What a long chain of calls or operators starts from, innermost first: it may be deeper than we recurse."""
+        found: list[cst.CSTNode] = []
+        while (field := _STARTS_WITH.get(type(node))) is not None:
+            node = getattr(node, field)
+            if node in self._known or node in self._open or node in self._tentative:
+                break
+            found.append(node)
+        return found[::-1] if len(found) > _LONG_CHAIN else []
+
+    def _find(self, key: object, evaluate: Callable[[], Kind | None]) -> Kind | None:
+        """Evaluate once. What depends on itself is undecided there, and nothing that follows from that is kept."""
+        if key in self._known:
+            return self._known[key]
+        if key in self._open:
+            self._lowest = min(self._lowest, self._open[key])
+            return UNDECIDED
+        if key in self._tentative:
+            kind, lowest = self._tentative[key]
+            self._lowest = min(self._lowest, lowest)
+            return kind
+        rank = len(self._open)
+        if rank > _DEEPEST:
+            self._lowest = -1
             return None
-        self._open.add(node)
+        outer, self._lowest = self._lowest, _NOTHING_OPEN
+        self._open[key] = rank
         try:
-            kind = self._evaluate(node)
+            kind = evaluate()
         finally:
-            self._open.discard(node)
-        if kind is not None or not self._open:
-            # An unknown found on the way through a cycle may be known when asked from elsewhere.
-            self._known[node] = kind
+            del self._open[key]
+        if rank == 0 or self._lowest >= rank:
+            for inner in [inner for inner, (_, lowest) in self._tentative.items() if lowest >= rank or rank == 0]:
+                del self._tentative[inner]
+            kind = self._known[key] = settled(kind)
+            self._lowest = outer
+        else:
+            self._tentative[key] = (kind, self._lowest)
+            self._lowest = min(outer, self._lowest)
         return kind
 
     def qualified(self, node: cst.CSTNode) -> str | None:
@@ -122,7 +196,7 @@ class Kinds:
         if kind is not None and kind.name in ("symbol", "method"):
             return str(kind.ref)
         if kind is not None and kind.name == "type" and kind.args[0] is not None:
-            return kind.args[0].name
+            return None if isinstance(kind.args[0].ref, ClassInfo) else kind.args[0].name
         return None
 
     def is_a(self, kind: Kind | None, name: str) -> bool:
@@ -135,24 +209,45 @@ class Kinds:
 
     def mro(self, kind: Kind) -> list[Kind]:
         """The kind and those of its bases, the file's own classes first, as far as they are known."""
-        if not isinstance(kind.ref, ClassInfo):
-            return ancestry(kind)
-        found: list[Kind] = []
+        return [current for current in self.lineage(kind) if current is not None]
+
+    def lineage(self, kind: Kind) -> list[Kind | None]:
+        """The kind and those of its bases in the order in which they are looked up; None for one that is not known."""
+        found = self._lineages.get(kind)
+        if found is None:
+            outer, self._lowest = self._lowest, _NOTHING_OPEN
+            found = self._ordered(kind) if isinstance(kind.ref, ClassInfo) else [*ancestry(kind)]
+            if self._lowest == _NOTHING_OPEN:
+                self._lineages[kind] = found
+            self._lowest = min(outer, self._lowest)
+        return found
+
+    def _ordered(self, kind: Kind) -> list[Kind | None]:
+        found: list[Kind | None] = []
         pending: list[Kind | None] = [kind]
-        while pending:
+        while pending and len(found) < _MOST_BASES:
             current = pending.pop(0)
-            if current is None or current in found:
-                continue
-            if isinstance(current.ref, ClassInfo):
+            if current is not None and isinstance(current.ref, ClassInfo):
                 found.append(current)
                 pending = [*self.bases(current.ref), *pending]
             else:
-                found += [base for base in ancestry(current) if base not in found]
-        return found
+                found += [None] if current is None else ancestry(current)
+        # A base that several others share comes after all of them.
+        last = {base: position for position, base in enumerate(found)}
+        return [base for position, base in enumerate(found) if base is None or last[base] == position]
 
     def bases(self, info: ClassInfo) -> list[Kind | None]:
-        """The kinds of a class's bases; None for one that is not known."""
-        return [self.instance_of(base) for base in info.bases]
+        """The kinds of a class's bases; None for one that is not known. Those that give no members are left out."""
+        found: list[Kind | None] = []
+        for base in info.bases:
+            plain = base.value if isinstance(base, cst.Subscript) else base
+            if self._symbol_name(plain) not in _BARE_BASES:
+                found.append(self.instance_of(base))
+        return found
+
+    def _symbol_name(self, node: cst.BaseExpression) -> str | None:
+        kind = self.of(node)
+        return str(kind.ref) if kind is not None and kind.name == "symbol" else None
 
     def instance_of(self, node: cst.BaseExpression) -> Kind | None:
         """The kind of the instances of the class that an expression names; annotations are read by `annotated`."""
@@ -172,6 +267,9 @@ class Kinds:
     # -- expressions -------------------------------------------------------------------------------------------------
 
     def _evaluate(self, node: cst.CSTNode) -> Kind | None:
+        constant = _CONSTANTS.get(type(node))
+        if constant is not None:
+            return constant if not _is_bytes(node) else Kind("builtins.bytes")
         match node:
             case cst.Name():
                 return self._name(node)
@@ -185,8 +283,13 @@ class Kinds:
                 return self.of(node.value)
             case cst.IfExp():
                 return union((self.of(node.body), self.of(node.orelse)))
+            case cst.BooleanOperation(operator=cst.And()):
+                # The left side only shows when it is false, and then stands for None.
+                return self.of(node.right)
             case cst.BooleanOperation():
                 return union((self.of(node.left), self.of(node.right)))
+            case cst.Lambda():
+                return Kind("lambda", (self.of(node.body),))
             case cst.Subscript():
                 return self._subscript(node)
             case cst.List() | cst.Tuple() | cst.Set():
@@ -201,14 +304,11 @@ class Kinds:
                 return Kind(_ITERATOR, (self.of(node.elt),))
             case cst.DictComp():
                 return Kind(_DICT, (self.of(node.key), self.of(node.value)))
-            case cst.SimpleString() | cst.FormattedString() | cst.ConcatenatedString():
-                return Kind(_STR) if not _is_bytes(node) else Kind("builtins.bytes")
-            case cst.Integer():
-                return Kind("builtins.int")
-            case cst.Float():
-                return Kind("builtins.float")
-            case cst.Comparison():
+            case cst.UnaryOperation(operator=cst.Not()):
                 return Kind("builtins.bool")
+            case cst.UnaryOperation(operator=cst.Minus()):
+                kind = self.of(node.expression)
+                return kind if kind is not None and kind.name in ("builtins.int", "builtins.float") else None
             case cst.BinaryOperation():
                 return self._binary(node)
             case _:
@@ -222,7 +322,31 @@ class Kinds:
             return Kind("symbol", ref=f"builtins.{node.value}") if node.value in BUILTINS else None
         if not bindings:
             return None
-        return self._merge([self.bound(binding, node) for binding in bindings], bindings, node)
+        kind = self._merge([self.bound(binding, node) for binding in bindings], bindings, node)
+        return self._narrowed(node, bindings) or kind or self._declared(node)
+
+    def _declared(self, node: cst.Name) -> Kind | None:
+        """What an annotation says of a variable, when its value at this place is not known."""
+        home = self._names.home(node.value, self._tree.scope_of(node))
+        for binding in self._names.all_bindings(node.value, home) if home is not None else ():
+            if binding.annotation is not None and binding.how in ("assign", "annotation"):
+                return self.annotated(binding.annotation)
+        return None
+
+    def _narrowed(self, node: cst.Name, bindings: list[Binding]) -> Kind | None:
+        if self._narrowing is None:
+            self._narrowing = Narrowing(self._tree)
+        test = self._narrowing.test(node, bindings)
+        return None if test is None else self._instances(test.classes)
+
+    def _instances(self, classes: cst.BaseExpression) -> Kind | None:
+        """The kind of the instances of a class, or of several in a tuple or joined by `|`."""
+        match classes:
+            case cst.Tuple():
+                return union(tuple(self._instances(element.value) for element in classes.elements))
+            case cst.BinaryOperation(operator=cst.BitOr()):
+                return union((self._instances(classes.left), self._instances(classes.right)))
+        return self.instance_of(classes)
 
     def _merge(self, kinds: list[Kind | None], bindings: list[Binding], node: cst.Name) -> Kind | None:
         if all(binding.how == "import" for binding in bindings):
@@ -232,11 +356,7 @@ class Kinds:
         if imported and all(k == NONE or b.how == "import" for k, b in zip(kinds, bindings, strict=True)):
             # `try: import x` / `except ImportError: x = None`
             return imported[0]
-        return self._filled(union(tuple(kinds)), node.value, lambda scope: self._same_home(node, scope))
-
-    def _same_home(self, node: cst.Name, scope: Scope) -> bool:
-        home = self._names.home(node.value, self._tree.scope_of(node))
-        return self._names.home(node.value, scope) is home
+        return self._filled(union(tuple(kinds)), node.value, self._names.home(node.value, self._tree.scope_of(node)))
 
     def bound(self, binding: Binding, name: cst.Name | None = None) -> Kind | None:
         """The kind of what a binding binds."""
@@ -253,7 +373,10 @@ class Kinds:
                 return self._param(binding)
             case "augmented":
                 target = binding.node.target  # type: ignore[attr-defined]
-                return self.of(target) if target is not name else None
+                return self.of(target) if target is not name else UNDECIDED
+            case "match":
+                pattern = binding.node.pattern if isinstance(binding.node, cst.MatchAs) else None
+                return self.instance_of(pattern.cls) if isinstance(pattern, cst.MatchClass) else None
         if binding.annotation is not None:
             annotated = self.annotated(binding.annotation)
             if annotated is not None:
@@ -268,6 +391,10 @@ class Kinds:
             value = self.of(binding.value)
             if value is not None and value.name == annotated.name:
                 return value
+        if binding.value is not None and annotated.name.endswith("Queue"):
+            value = self.of(binding.value)
+            if value is not None and value.ref == BOUNDED:
+                return Kind(annotated.name, annotated.args, BOUNDED)
         return annotated
 
     def _source(self, binding: Binding) -> Kind | None:
@@ -284,9 +411,13 @@ class Kinds:
 
     def _part(self, kind: Kind | None, path: tuple[int, ...]) -> Kind | None:
         for position in path:
-            if kind is None or position == UNKNOWN_POSITION:
-                return None
-            kind = self._item(kind, position)
+            if kind is None or kind is UNDECIDED:
+                return kind
+            if position >= 0:
+                kind = self._item(kind, position)
+                continue
+            inner = None if kind.name == _TUPLE and len(kind.args) > 1 else self.element(kind)
+            kind = Kind(_LIST, (inner,)) if position == STARRED else inner
         return kind
 
     def _item(self, kind: Kind, position: int) -> Kind | None:
@@ -295,6 +426,9 @@ class Kinds:
         for base in self.mro(kind):
             if base.name == _TUPLE and len(base.args) > 1:
                 return base.args[position] if position < len(base.args) else None
+            if isinstance(base.ref, ClassInfo) and self.is_a(base, "typing.NamedTuple"):
+                fields = [found[0].annotation for found in base.ref.attributes.values() if found[0].annotation]
+                return self.annotated(fields[position]) if position < len(fields) else None
         return self.element(kind)
 
     def _param(self, binding: Binding) -> Kind | None:
@@ -309,16 +443,92 @@ class Kinds:
             if param.star == "**":
                 return Kind(_DICT, (Kind(_STR), kind))
             return kind
-        if info is None or info.owner is None or info.this != param.name.value:
+        if info is None:
             return None
+        if info.owner is None or info.this != param.name.value:
+            return self._passed(info, param)
         instance = Kind("instance", ref=info.owner)
         return Kind("type", (instance,)) if info.is_classmethod else instance
+
+    # -- what calls pass ---------------------------------------------------------------------------------------------
+
+    def _passed(self, info: FunctionInfo, param: cst.Param) -> Kind | None:
+        """What all calls pass for a parameter, where the file sees all calls: of a private or nested function."""
+        if not self._is_private(info) or param.star or not info.decorator_names <= {"staticmethod", "classmethod"}:
+            return None
+        return self._find(param, lambda: self._given(info, param))
+
+    def _is_private(self, info: FunctionInfo) -> bool:
+        if info.name.startswith("_"):
+            return not info.name.endswith("__")
+        return info.owner is None and isinstance(self._tree.scope_of(info.node), cst.FunctionDef)
+
+    def _given(self, info: FunctionInfo, param: cst.Param) -> Kind | None:
+        if self._has_relatives(info):
+            return None
+        position = None if param in info.node.params.kwonly_params else info.params.index(param) - bool(info.this)
+        kinds: list[Kind | None] = []
+        for use in self._uses_of(info.name):
+            means = self._means(use, info)
+            if means is False:
+                continue
+            call = self._tree.parents[use]
+            if means is None or not isinstance(call, cst.Call) or call.func is not use or passes_unknown(call):
+                return None
+            given = argument(call, position, param.name.value)
+            kinds.append(self.of(param.default if given is None else given))
+        return union(tuple(kinds))
+
+    def _has_relatives(self, info: FunctionInfo) -> bool:
+        """Whether a method overrides another of the file or is overridden: a call may enter either."""
+        if info.owner is None:
+            return False
+        for other in self._definitions.functions.values():
+            if other.name == info.name and other is not info and other.owner is not None:
+                classes = [{base.ref for base in self.mro(Kind("instance", ref=o))} for o in (info.owner, other.owner)]
+                if other.owner in classes[0] or info.owner in classes[1]:
+                    return True
+        return False
+
+    def _means(self, use: cst.Name | cst.Attribute, info: FunctionInfo) -> bool | None:
+        """Whether a name or attribute is this function; None when that cannot be told."""
+        if isinstance(use, cst.Name):
+            bindings = self._names.reaching(use) or ()
+            if not any(binding.node is info.node for binding in bindings):
+                return False
+            return True if len(bindings) == 1 else None
+        if info.owner is None:
+            return False if isinstance(self._tree.scope_of(info.node), cst.FunctionDef) else None
+        kind = self.of(use)
+        if kind is None:
+            return None
+        return kind.ref is info
+
+    def _uses_of(self, name: str) -> list[cst.Name | cst.Attribute]:
+        """Where the name of a private or nested function is used."""
+        if self._uses is None:
+            self._uses = {info.name: [] for info in self._definitions.functions.values() if self._is_private(info)}
+            for node in self._tree.nodes:
+                if type(node) is cst.Name and node.value in self._uses:
+                    use = self._use(node)
+                    if use is not None:
+                        self._uses[node.value].append(use)
+        return self._uses[name]
+
+    def _use(self, node: cst.Name) -> cst.Name | cst.Attribute | None:
+        parent = self._tree.parents[node]
+        if isinstance(parent, cst.Attribute) and parent.attr is node:
+            return parent
+        is_use = not isinstance(parent, cst.FunctionDef | cst.Param) and not (
+            isinstance(parent, cst.Arg) and parent.keyword is node
+        )
+        return node if is_use else None
 
     # -- attributes --------------------------------------------------------------------------------------------------
 
     def _attribute(self, kind: Kind | None, name: str, node: cst.Attribute | None = None) -> Kind | None:
-        if kind is None:
-            return None
+        if kind is None or kind is UNDECIDED:
+            return kind
         if kind.name == "union":
             return union(tuple(self._attribute(part, name, node) for part in kind.args))
         if kind.name == "symbol":
@@ -326,7 +536,7 @@ class Kinds:
         if kind.name == "type":
             inner = kind.args[0]
             return None if inner is None else self._class_attribute(inner, name)
-        if kind.name in ("function", "method", "partial", "awaitable", "none"):
+        if kind.name in ("function", "method", "partial", "lambda", "awaitable", "none"):
             return None
         return self._instance_attribute(kind, name, node)
 
@@ -340,63 +550,71 @@ class Kinds:
         return Kind("symbol", ref=full)
 
     def _class_attribute(self, kind: Kind, name: str) -> Kind | None:
-        for current in self.mro(kind):
-            if isinstance(current.ref, ClassInfo):
-                found = self._own_class_attribute(current.ref, kind, name)
-                if found is not None or name in current.ref.methods or name in current.ref.attributes:
-                    return found
-        return self._library_attribute(kind, name)
+        for current in self.lineage(kind):
+            if current is None:
+                # It may have a member of this name.
+                return None
+            info = current.ref
+            if isinstance(info, ClassInfo):
+                if name in info.methods or name in info.attributes or name in info.assigned:
+                    return self._own_class_attribute(info, kind, name)
+            elif (found := _library_attribute(current, kind, name)) is not None:
+                return found[0]
+        return None
 
     def _own_class_attribute(self, info: ClassInfo, receiver: Kind, name: str) -> Kind | None:
         method = info.methods.get(name)
         if method is not None:
             return Kind("function", (Kind("type", (receiver,)),) if method.is_classmethod else (), method)
-        bindings = info.attributes.get(name)
-        return self._attribute_kind(info, name, bindings) if bindings else None
+        return self._attribute_kind(info, name, [*info.attributes.get(name, ()), *info.assigned.get(name, ())])
 
     def _instance_attribute(self, kind: Kind, name: str, node: cst.Attribute | None) -> Kind | None:
-        for current in self.mro(kind):
+        for current in self.lineage(kind):
+            if current is None:
+                return None
             info = current.ref
             if not isinstance(info, ClassInfo):
-                break
+                found = _library_attribute(current, kind, name)
+                if found is not None:
+                    return found[0]
+                continue
             method = info.methods.get(name)
             if method is not None:
-                return self.returned(method) if method.is_property else Kind("function", (kind,), method)
+                if method.is_property:
+                    return self.returned(method, kind)
+                return Kind("function", (Kind("type", (kind,)) if method.is_classmethod else kind,), method)
             bindings = [*info.attributes.get(name, ()), *info.assigned.get(name, ())]
+            bindings += self._from_outside(info, name)
             if bindings:
                 return self._attribute_kind(info, name, bindings)
-        return self._library_attribute(kind, name)
+        return None
+
+    def _from_outside(self, info: ClassInfo, name: str) -> list[Binding]:
+        """What code outside a class assigns to an attribute of its instances: `session.token = x`."""
+        writes = self._attribute_writes().get(name)
+        if not writes:
+            return []
+        return [binding for target, binding in writes if (kind := self.of(target.value)) and kind.ref is info]
+
+    def _attribute_writes(self) -> dict[str, list[tuple[cst.Attribute, Binding]]]:
+        """By attribute: the assignments in the file to an attribute of a name other than `self` and `cls`."""
+        if self._writes is None:
+            self._writes = {}
+            for nodes in self._tree.own.values():
+                for node in nodes:
+                    for target, binding in attribute_bindings(node):
+                        if isinstance(target.value, cst.Name) and target.value.value not in ("self", "cls"):
+                            self._writes.setdefault(target.attr.value, []).append((target, binding))
+        return self._writes
 
     def _attribute_kind(self, info: ClassInfo, name: str, bindings: list[Binding]) -> Kind | None:
         for binding in bindings:
             if binding.annotation is not None:
                 kind = self.annotated(binding.annotation)
                 if kind is not None and kind.name != "none":
-                    return self._filled(self._informed(kind, binding), name, self._in_class(info), own=True)
+                    return self._filled(self._informed(kind, binding), name, info.node)
         kinds = tuple(self.bound(binding) for binding in bindings if binding.how != "augmented")
-        return self._filled(union(kinds), name, self._in_class(info), own=True)
-
-    def _in_class(self, info: ClassInfo) -> Callable[[Scope], bool]:
-        def inside(scope: Scope) -> bool:
-            return any(node is info.node for node in self._tree.ancestors(scope))
-
-        return inside
-
-    def _library_attribute(self, kind: Kind, name: str) -> Kind | None:
-        """A member that the value has from a library class, its own or the nearest known base."""
-        for current in self.mro(kind):
-            if isinstance(current.ref, ClassInfo):
-                continue
-            found = member(current, name, kind)
-            if found is None:
-                return None
-            gives = found.kind
-            if not found.callable:
-                return gives
-            if found.asynchronous:
-                gives = Kind("awaitable", (gives,))
-            return Kind("method", (gives, kind), f"{found.owner}.{name}")
-        return None
+        return self._filled(union(kinds), name, info.node)
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
@@ -405,11 +623,11 @@ class Kinds:
 
     def called(self, callee: Kind | None, node: cst.Call) -> Kind | None:
         """What a call of this callee gives."""
-        if callee is None:
-            return None
+        if callee is None or callee is UNDECIDED:
+            return callee
         if callee.name == "symbol":
             return self._call_symbol(str(callee.ref), node)
-        if callee.name == "type":
+        if callee.name in ("type", "lambda"):
             return callee.args[0]
         if callee.name == "function":
             assert isinstance(callee.ref, FunctionInfo)
@@ -433,10 +651,16 @@ class Kinds:
         if special is not None:
             found: Kind | None = special(node, arguments)
             return found
-        fact = class_fact(name)
-        if fact is not None:
-            return self._generic(name, node)
-        return function_result(name, self._from_argument(name, node))
+        if class_fact(name) is not None:
+            return self._sized(self._generic(name, node), node)
+        return self._sized(function_result(name, self._from_argument(name, node)), node)
+
+    def _sized(self, kind: Kind | None, node: cst.Call) -> Kind | None:
+        """The kind of a new object, which says so if it is a queue with a limit."""
+        if kind is None or not any(self.is_a(kind, name) for name in _QUEUES):
+            return kind
+        size = argument(node, 0, "maxsize")
+        return kind if size is None or literal(size) == (0,) else Kind(kind.name, kind.args, BOUNDED)
 
     def _generic(self, name: str, node: cst.Call) -> Kind:
         """A new object of a library class, its type argument taken from the constructor's where a table says so."""
@@ -494,11 +718,15 @@ class Kinds:
 
     def _call_builtins_super(self, node: cst.Call, arguments: list[cst.BaseExpression]) -> Kind | None:
         scope = self._tree.scope_of(node)
-        info = self._definitions.functions.get(scope)  # type: ignore[call-overload]
+        while isinstance(scope, COMPREHENSIONS):
+            scope = self._tree.scope_of(scope)
+        info = self._definitions.functions.get(scope)  # type: ignore[arg-type]
         if info is None or info.owner is None:
             return None
         bases = self.bases(info.owner)
-        return bases[0] if bases else None
+        if not bases or bases[0] is None:
+            return None
+        return Kind("type", (bases[0],)) if info.is_classmethod else bases[0]
 
     def _call_builtins_type(self, node: cst.Call, arguments: list[cst.BaseExpression]) -> Kind | None:
         return Kind("type", (self.of(arguments[0]),)) if len(arguments) == 1 else None
@@ -511,6 +739,36 @@ class Kinds:
     ) -> Kind | None:
         inner = self.element(self.of(arguments[0])) if arguments else None
         return Kind(_ITERATOR, (_done(inner),))
+
+    def _call_typing_cast(self, node: cst.Call, arguments: list[cst.BaseExpression]) -> Kind | None:
+        if len(arguments) != 2:
+            return None
+        return self.annotated(arguments[0]) or self.of(arguments[1])
+
+    def _call_itertools_chain(self, node: cst.Call, arguments: list[cst.BaseExpression]) -> Kind | None:
+        if passes_unknown(node):
+            return Kind(_ITERATOR)
+        return Kind(_ITERATOR, (union(tuple(self.element(self.of(given)) for given in arguments)),))
+
+    def _call_builtins_dict(self, node: cst.Call, arguments: list[cst.BaseExpression]) -> Kind | None:
+        if not node.args:
+            return Kind(_DICT)
+        given = self.of(arguments[0]) if arguments else None
+        if given is None or len(node.args) > 1:
+            return Kind(_DICT, (None, None))
+        if self.is_a(given, _DICT):
+            return given
+        pair = self.element(given)
+        return Kind(_DICT, pair.args if pair is not None and pair.name == _TUPLE and len(pair.args) == 2 else (None, None))
+
+    def _call_collections_defaultdict(self, node: cst.Call, arguments: list[cst.BaseExpression]) -> Kind | None:
+        made = self._result_of(arguments[0], node) if arguments else NONE
+        return Kind("collections.defaultdict", () if made == NONE else (None, made))
+
+    def _call_contextlib_closing(self, node: cst.Call, arguments: list[cst.BaseExpression]) -> Kind | None:
+        return Kind("contextlib.AbstractContextManager", (self.of(arguments[0]) if arguments else NONE,))
+
+    _call_contextlib_nullcontext = _call_contextlib_aclosing = _call_contextlib_closing
 
     def _call_concurrent_futures_wait(self, node: cst.Call, arguments: list[cst.BaseExpression]) -> Kind | None:
         inner = self.element(self.of(arguments[0])) if arguments else None
@@ -553,24 +811,25 @@ class Kinds:
 
     def _result_of(self, function: cst.BaseExpression, node: cst.Call) -> Kind | None:
         """What calling a passed function would give."""
-        if isinstance(function, cst.Lambda):
-            return self.of(function.body)
         return self.called(self.of(function), cst.Call(function))
 
     def returned(self, info: FunctionInfo, receiver: Kind | None = None) -> Kind | None:
         """What calling a function of the file gives."""
-        if info not in self._returns:
-            if info in self._open:
-                return None
-            self._open.add(info)
-            try:
-                kind = self._return_kind(info)
-            finally:
-                self._open.discard(info)
-            if kind is not None or not self._open:
-                self._returns[info] = kind
-            return kind
-        return self._returns[info]
+        kind = self._find(info, lambda: self._return_kind(info))
+        if receiver is not None and info.owner is not None and kind is not None:
+            this = receiver.args[0] if receiver.name == "type" else receiver
+            own = Kind("instance", ref=info.owner)
+            if this is not None and this.ref is not info.owner and self._gives_receiver(info):
+                return Kind("awaitable", (this,)) if kind == Kind("awaitable", (own,)) else this if kind == own else kind
+        return kind
+
+    def _gives_receiver(self, info: FunctionInfo) -> bool:
+        """Whether a method gives its own object, or a new one of its own class, whatever class that is."""
+        if info.node.returns is not None and self._symbol_name(info.node.returns.annotation) == "typing.Self":
+            return True
+        values = [node.value for node in info.own if isinstance(node, cst.Return)]
+        made = [value.func if isinstance(value, cst.Call) and info.is_classmethod else value for value in values]
+        return bool(made) and all(isinstance(value, cst.Name) and value.value == info.this for value in made)
 
     def _return_kind(self, info: FunctionInfo) -> Kind | None:
         managed = info.decorator_names & {"contextmanager", "asynccontextmanager"}
@@ -596,10 +855,8 @@ class Kinds:
         return Kind(f"contextlib.Abstract{'Async' if is_async else ''}ContextManager", (kind,))
 
     def _yielded(self, info: FunctionInfo) -> Kind | None:
-        yields = [node for node in info.own if isinstance(node, cst.Yield)]
-        if any(isinstance(node.value, cst.From) for node in yields):
-            return None
-        return union(tuple(self.of(node.value) for node in yields))  # type: ignore[arg-type]
+        values = [node.value for node in info.own if isinstance(node, cst.Yield)]
+        return union(tuple(self.element(self.of(v.item)) if isinstance(v, cst.From) else self.of(v) for v in values))
 
     def _inferred(self, info: FunctionInfo) -> Kind | None:
         values = [node.value for node in info.own if isinstance(node, cst.Return)]
@@ -611,8 +868,8 @@ class Kinds:
 
     def element(self, kind: Kind | None, is_async: bool = False) -> Kind | None:
         """What iterating over a value gives."""
-        if kind is None:
-            return None
+        if kind is None or kind is UNDECIDED:
+            return kind
         if kind.name == "union":
             return union(tuple(self.element(part, is_async) for part in kind.args))
         if kind.name == _TUPLE and len(kind.args) > 1:
@@ -620,26 +877,29 @@ class Kinds:
         if kind.name in (_LIST, _SET, _TUPLE, _DICT, _ITERATOR, _ASYNC_ITERATOR):
             return kind.args[0] if kind.args else None
         given = self.called(self._attribute(kind, "__aiter__" if is_async else "__iter__"), _NO_ARGUMENTS)
-        if given is None or given == kind:
-            return kind.args[0] if kind.args and given is not None else None
-        return given.args[0] if given.args else None
+        if given is None or given is UNDECIDED:
+            return given
+        if given != kind and given.name.startswith("collections.abc."):
+            return given.args[0] if given.args else None
+        following = self.called(self._attribute(given, "__anext__" if is_async else "__next__"), _NO_ARGUMENTS)
+        return self.awaited(following) if is_async else following
 
     def entered(self, kind: Kind | None, is_async: bool = False) -> Kind | None:
         """What `with` (or `async with`) binds for a context manager."""
-        if kind is None:
-            return None
+        if kind is None or kind is UNDECIDED:
+            return kind
+        if kind.name == "union":
+            return union(tuple(self.entered(part, is_async) for part in kind.args))
         if kind.name in ("contextlib.AbstractContextManager", "contextlib.AbstractAsyncContextManager"):
             return kind.args[0] if kind.args else None
-        if isinstance(kind.ref, str) and kind.name == "awaitable":
-            return None
         method = self._attribute(kind, "__aenter__" if is_async else "__enter__")
         given = self.called(method, _NO_ARGUMENTS)
         return self.awaited(given) if is_async else given
 
     def awaited(self, kind: Kind | None) -> Kind | None:
         """What awaiting a value gives."""
-        if kind is None:
-            return None
+        if kind is None or kind is UNDECIDED:
+            return kind
         if kind.name in ("awaitable", "asyncio.Task", "asyncio.Future"):
             return kind.args[0] if kind.args else None
         if kind.name == "union":
@@ -652,7 +912,7 @@ class Kinds:
         if isinstance(node, cst.Tuple):
             if any(isinstance(element, cst.StarredElement) for element in node.elements):
                 return Kind(_TUPLE)
-            return Kind(_TUPLE, kinds if len(kinds) != 1 else kinds)
+            return Kind(_TUPLE, kinds if len(kinds) <= _LONGEST_TUPLE else (union(kinds),))
         return Kind(_LIST if isinstance(node, cst.List) else _SET, (union(kinds),) if kinds else ())
 
     def _displayed(self, element: cst.BaseElement) -> Kind | None:
@@ -663,30 +923,60 @@ class Kinds:
         if not node.elements:
             return Kind(_DICT)
         if any(isinstance(element, cst.StarredDictElement) for element in node.elements):
-            return Kind(_DICT, (None, None))
+            return self._merged_dict(node)
         pairs = [element for element in node.elements if isinstance(element, cst.DictElement)]
         return Kind(_DICT, (union(tuple(self.of(p.key) for p in pairs)), union(tuple(self.of(p.value) for p in pairs))))
 
+    def _merged_dict(self, node: cst.Dict) -> Kind:
+        values: list[Kind | None] = []
+        for element in node.elements:
+            kind = self.of(element.value)
+            values.append(kind if isinstance(element, cst.DictElement) else self._value_of_mapping(kind))
+        return Kind(_DICT, (None, union(tuple(values))))
+
+    @staticmethod
+    def _value_of_mapping(kind: Kind | None) -> Kind | None:
+        if kind is None or kind is UNDECIDED:
+            return kind
+        return kind.args[1] if kind.name in _KEYED and len(kind.args) > 1 else None
+
     def _subscript(self, node: cst.Subscript) -> Kind | None:
         base = self.of(node.value)
-        if base is None:
+        if base is None or base is UNDECIDED:
+            return base
+        if base.name == "union":
             return None
         if base.name in ("symbol", "type"):
             annotated = self.annotated(node)
             return None if annotated is None else Kind("type", (annotated,))
         index = node.slice[0].slice if len(node.slice) == 1 else None
         if isinstance(index, cst.Slice):
-            return base
-        if base.name == _TUPLE and isinstance(index, cst.Index) and isinstance(index.value, cst.Integer):
+            return Kind(_TUPLE, (union(base.args),)) if base.name == _TUPLE and base.args else base
+        if isinstance(index, cst.Index) and isinstance(index.value, cst.Integer) and self.is_a(base, _TUPLE):
             return self._item(base, int(index.value.evaluated_value))
-        if base.name in (_DICT, "collections.OrderedDict", "collections.defaultdict"):
+        if base.name in _KEYED:
             return base.args[1] if len(base.args) > 1 else None
+        if isinstance(base.ref, ClassInfo) and isinstance(index, cst.Index) and self._is_typed_dict(base.ref):
+            key = index.value.evaluated_value if isinstance(index.value, cst.SimpleString) else None
+            return self._attribute(base, key) if isinstance(key, str) else None
         if base.name in (_LIST, _TUPLE):
             return self.element(base)
         return self.called(self._attribute(base, "__getitem__"), _NO_ARGUMENTS)
 
+    def _is_typed_dict(self, info: ClassInfo) -> bool:
+        return any(
+            self._symbol_name(base) == "typing.TypedDict"
+            for current in self.mro(Kind("instance", ref=info))
+            if isinstance(current.ref, ClassInfo)
+            for base in current.ref.bases
+        )
+
     def _binary(self, node: cst.BinaryOperation) -> Kind | None:
         left = self.of(node.left)
+        if left is UNDECIDED:
+            return left
+        if isinstance(node.operator, cst.Multiply) and left is not None and left.name == _LIST:
+            return left
         if isinstance(node.operator, cst.Divide):
             given = self.called(self._attribute(left, "__truediv__"), _NO_ARGUMENTS)
             return given or self.called(self._attribute(self.of(node.right), "__rtruediv__"), _NO_ARGUMENTS)
@@ -696,74 +986,73 @@ class Kinds:
             return left
         return None
 
-    def _filled(
-        self, kind: Kind | None, name: str, same: Callable[[Scope], bool], own: bool = False
-    ) -> Kind | None:
-        """A container that starts empty takes its element's kind from what is put into it."""
-        if kind is None or any(kind.args) or not self._is_container(kind):
+    def _filled(self, kind: Kind | None, name: str, home: Scope | None) -> Kind | None:
+        """A container that starts empty takes its element's kind from what is put into it, anywhere in the file."""
+        if kind is None or home is None or kind.name not in CONTAINERS:
             return kind
-        if (kind, name) in self._open:
+        if kind.args and kind.args != (NONE,) and kind.name not in _KEYED:
             return kind
-        added = [
-            (way, value)
-            for node, way, value in self._added().get(name, ())
-            if own == isinstance(node, cst.Attribute) and same(self._tree.scope_of(node))
-        ]
-        if not added:
+        if kind.args == (NONE,):
+            # `[None] * 3` is as good as empty.
+            kind = Kind(kind.name, (), kind.ref)
+        added = self._added().get((name, home))
+        if added is None or any(arg is not None and (arg.args or arg.name not in CONTAINERS) for arg in kind.args):
             return kind
-        self._open.add((kind, name))
-        try:
-            kinds = [self.element(self.of(value)) if way == "join" else self.of(value) for way, value in added]
-        finally:
-            self._open.discard((kind, name))
-        inner = union(tuple(kinds))
-        keyed = kind.name in (_DICT, "collections.defaultdict", "collections.OrderedDict")
-        return Kind(kind.name, (None, inner) if keyed else (inner,), kind.ref)
+        start = kind.args[1] if len(kind.args) > 1 else UNDECIDED
+        inner = self._find((name, home, kind), lambda: self._content(kind.name, start, added))
+        return Kind(kind.name, (None, inner) if kind.name in _KEYED else (inner,), kind.ref)
 
-    def _is_container(self, kind: Kind) -> bool:
-        return kind.name.startswith(("builtins.", "collections.", "queue.")) and kind.name not in (_STR, "builtins.int")
+    def _content(self, name: str, start: Kind | None, added: list[tuple[str, cst.BaseExpression]]) -> Kind | None:
+        """The kind of what is in a container, `start` or what is added."""
+        found = [start]
+        for way, value in added:
+            if way == "add":
+                found.append(self.of(value))
+            elif way == "join":
+                given = self.of(value)
+                found.append(self._value_of_mapping(given) if name in _KEYED else self.element(given))
+        inner = union(tuple(found))
+        nested = tuple(self.of(value) for way, value in added if way == "nest")
+        if inner is not None and nested and inner.name in CONTAINERS and not inner.args and inner.name not in _KEYED:
+            return Kind(inner.name, (union(nested),), inner.ref)
+        return inner
 
-    def _added(self) -> dict[str, list[tuple[cst.CSTNode, str, cst.BaseExpression]]]:
-        """By variable or attribute name: the values that the file puts into the container of that name."""
+    def _added(self) -> dict[tuple[str, Scope], list[tuple[str, cst.BaseExpression]]]:
+        """By variable and scope, or attribute and class: what the file puts into the container, and how."""
         if self._additions is None:
             self._additions = {}
-            for nodes in self._tree.own.values():
+            for scope, nodes in self._tree.own.items():
                 for node in nodes:
-                    self._note_addition(node)
+                    addition = _addition(node) if type(node) in _ADDING_NODES else None
+                    if addition is not None:
+                        self._note_addition(scope, *addition)
         return self._additions
 
-    def _note_addition(self, node: cst.CSTNode) -> None:
-        container: cst.BaseExpression | None = None
-        value: cst.BaseExpression | None = None
-        way = "add"
-        match node:
-            case cst.Call(func=cst.Attribute(value=container_, attr=cst.Name(value=method)), args=args) if args:
-                if method in _ADDING or method in _JOINING or method == "setdefault":
-                    container, value = container_, args[-1].value
-                    way = "join" if method in _JOINING else "add"
-            case cst.AugAssign(target=container, operator=cst.AddAssign(), value=value):
-                way = "join"
-            case cst.Assign(targets=[cst.AssignTarget(target=cst.Subscript(value=container))], value=value):
-                pass
-        if value is None or not isinstance(container, cst.Name | cst.Attribute):
-            return
-        name = container.value if isinstance(container, cst.Name) else container.attr.value
+    def _note_addition(self, scope: Scope, container: cst.BaseExpression, way: str, value: cst.BaseExpression) -> None:
         assert self._additions is not None
-        self._additions.setdefault(name, []).append((container, way, value))
+        if isinstance(container, cst.Name):
+            home = self._names.home(container.value, scope)
+            if home is not None:
+                self._additions.setdefault((container.value, home), []).append((way, value))
+        elif isinstance(container, cst.Attribute) and isinstance(container.value, cst.Name):
+            for around in (scope, *self._tree.ancestors(scope)):
+                if isinstance(around, cst.ClassDef):
+                    self._additions.setdefault((container.attr.value, around), []).append((way, value))
 
     # -- annotations -------------------------------------------------------------------------------------------------
 
     def annotated(self, node: cst.BaseExpression) -> Kind | None:
         """The kind of the values that an annotation allows; `| None` is left out."""
+        if isinstance(node, cst.Name | cst.Attribute):
+            return NONE if isinstance(node, cst.Name) and node.value == "None" else self._plain_annotation(node)
+        return self._find(("annotation", node), lambda: self._annotated(node))
+
+    def _annotated(self, node: cst.BaseExpression) -> Kind | None:
         match node:
             case cst.SimpleString() | cst.ConcatenatedString():
                 return self._string_annotation(node)
             case cst.BinaryOperation(operator=cst.BitOr(), left=left, right=right):
                 return union((self.annotated(left), self.annotated(right)))
-            case cst.Name(value="None"):
-                return NONE
-            case cst.Name() | cst.Attribute():
-                return self._plain_annotation(node)
             case cst.Subscript():
                 return self._subscript_annotation(node)
             case _:
@@ -772,7 +1061,7 @@ class Kinds:
     def _plain_annotation(self, node: cst.Name | cst.Attribute) -> Kind | None:
         kind = self.of(node)
         if kind is None:
-            return self._forward(node)
+            return self._aliased(node) or self._forward(node)
         if kind.name == "type":
             return kind.args[0]
         if kind.name != "symbol":
@@ -782,15 +1071,27 @@ class Kinds:
             return self._enclosing_instance(node)
         if name in ("builtins.type", "typing.Type"):
             return Kind("type", (None,))
-        if class_fact(name) is not None:
-            return Kind(name)
+        fact = class_fact(name)
+        if name == "typing.Any":
+            return None
+        if fact is not None:
+            return Kind(name, (None,) * len(fact.params))
         # `multiprocessing.Queue` and its like are functions that everybody annotates with.
         return function_result(name)
+
+    def _aliased(self, node: cst.Name | cst.Attribute) -> Kind | None:
+        """What a type alias stands for: `MaybeThread = Thread | None`."""
+        bindings = self._names.reaching(node) if isinstance(node, cst.Name) else None
+        if bindings is not None and len(bindings) == 1 and bindings[0].how == "assign":
+            value = bindings[0].value
+            return None if value is None else self.annotated(value)
+        return None
 
     def _forward(self, node: cst.Name | cst.Attribute) -> Kind | None:
         """A class of the file that is defined further down."""
         if isinstance(node, cst.Name):
-            for binding in self._names.bindings(self._tree.module).get(node.value, ()):
+            home = self._names.home(node.value, self._tree.scope_of(node))
+            for binding in self._names.all_bindings(node.value, home) if home is not None else ():
                 if binding.how in ("class", "import"):
                     return self._instance(self.bound(binding))
         return None
@@ -839,6 +1140,31 @@ class Kinds:
         self._tree.adopt(expression, parent)
 
 
+def _addition(node: cst.CSTNode) -> tuple[cst.BaseExpression, str, cst.BaseExpression] | None:
+    """The container that a statement or call puts something into, the way it does, and what."""
+    match node:
+        case cst.Call(func=cst.Attribute(value=container, attr=cst.Name(value=method)), args=args):
+            position = 1 if method in ("insert", "setdefault") else 0
+            if len(args) <= position or not (method in _ADDING or method in _JOINING):
+                return None
+            given = args[position]
+            if given.star or given.keyword is not None:
+                return None
+            if method in _ADDING and method != "setdefault":
+                # `d[key].append(x)` and `d.setdefault(key, []).append(x)` fill what is in the container.
+                match container:
+                    case cst.Subscript(value=outer):
+                        return outer, "nest", given.value
+                    case cst.Call(func=cst.Attribute(value=outer, attr=cst.Name(value="setdefault"))):
+                        return outer, "nest", given.value
+            return container, "join" if method in _JOINING else "add", given.value
+        case cst.AugAssign(target=container, operator=cst.AddAssign() | cst.BitOrAssign()):
+            return container, "join", node.value
+        case cst.Assign(targets=[cst.AssignTarget(target=cst.Subscript(value=container))]):
+            return container, "add", node.value
+    return None
+
+
 def _symbol(target: str) -> Kind:
     name = canonical(target)
     text = constant_fact(name)
@@ -849,11 +1175,24 @@ def _symbol(target: str) -> Kind:
     return Kind("symbol", ref=name)
 
 
+def _library_attribute(kind: Kind, receiver: Kind, name: str) -> tuple[Kind | None] | None:
+    """What a value has from a library class, its own or a base; None when there is no such member."""
+    found = member(kind, name, receiver)
+    if found is None:
+        return None
+    if not found.callable:
+        return (found.kind,)
+    gives = Kind("awaitable", (found.kind,)) if found.asynchronous else found.kind
+    return (Kind("method", (gives, receiver), f"{found.owner}.{name}"),)
+
+
 def _done(kind: Kind | None) -> Kind | None:
     return Kind(kind.name, kind.args, DONE) if kind is not None and kind.name == _POOL_FUTURE else kind
 
 
 def _is_bytes(node: cst.CSTNode) -> bool:
+    if isinstance(node, cst.ConcatenatedString):
+        return _is_bytes(node.left)
     return isinstance(node, cst.SimpleString) and "b" in node.prefix.lower()
 
 

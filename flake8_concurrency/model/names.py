@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import libcst as cst
 
-from flake8_concurrency.model.tree import COMPREHENSIONS, SCOPES, Scope, Tree
+from flake8_concurrency.model.tree import COMPREHENSIONS, Scope, Tree
 
 BUILTINS = frozenset(dir(builtins))
 
-_LOOPS = (cst.For, cst.While)
-_LEAVING = (cst.Return, cst.Raise, cst.Continue, cst.Break)
+#: Marked nodes that bind no name.
+_BINDING_NOTHING = frozenset({cst.Call, cst.Expr, cst.Return, cst.Await, cst.Yield, cst.Match})
+_LEAVING = frozenset({cst.Return, cst.Raise, cst.Continue, cst.Break})
+_WITH_ONE_BODY = frozenset(
+    {cst.Else, cst.With, cst.Finally, cst.MatchCase, cst.ExceptHandler, cst.ExceptStarHandler}
+)
+_BLOCK_TYPES = frozenset({cst.IndentedBlock, cst.SimpleStatementSuite, cst.SimpleStatementLine})
 
 
 class Binding(NamedTuple):
     """One way in which a name gets its value.
 
-    `how` is one of import, assign, annotation, augmented, param, def, class, for, with, except, del, match. `value` is
+    `how` is one of import, assign, annotation (one without a value), augmented, param, typevar, def, class, for, with,
+    except, del, match. `value` is
     the expression bound, iterated or entered; `path` leads through tuple targets to the name (`a, (b, c) = v`: b is
     `(1, 0)`); `target` is the imported dotted name.
     """
@@ -35,8 +41,8 @@ class Binding(NamedTuple):
 #: A name with more bindings than this in one scope is not followed (generated code).
 TOO_MANY = 64
 
-#: In a path: the position cannot be told (`a, *b = v`).
-UNKNOWN_POSITION = -1
+#: In a path: some position after a starred one (`*a, b = v`: b), and the starred target itself.
+UNKNOWN_POSITION, STARRED = -1, -2
 
 
 def dotted(node: cst.CSTNode | None) -> str:
@@ -55,8 +61,11 @@ def targets(node: cst.BaseExpression, path: tuple[int, ...] = ()) -> Iterator[tu
     if isinstance(node, cst.Tuple | cst.List):
         starred = False
         for position, element in enumerate(node.elements):
-            starred = starred or isinstance(element, cst.StarredElement)
-            yield from targets(element.value, (*path, UNKNOWN_POSITION if starred else position))
+            if isinstance(element, cst.StarredElement):
+                starred = True
+                yield from targets(element.value, (*path, STARRED))
+            else:
+                yield from targets(element.value, (*path, UNKNOWN_POSITION if starred else position))
     else:
         yield node, path
 
@@ -71,6 +80,7 @@ class Names:
         self._bindings: dict[Scope, dict[str, list[Binding]]] = {}
         self._elsewhere: dict[Scope, dict[str, bool]] = {}
         self._exported: dict[str, list[Binding]] | None = None
+        self._nonlocals: dict[str, list[Scope]] | None = None
         self._flows: dict[tuple[Scope, str], _Reaching] = {}
 
     # -- what a scope binds ------------------------------------------------------------------------------------------
@@ -93,8 +103,12 @@ class Names:
         if isinstance(scope, cst.FunctionDef | cst.Lambda):
             for param in parameters(scope.params):
                 yield param.name.value, Binding("param", param, param.default, annotation=_annotation(param.annotation))
+        if isinstance(scope, cst.FunctionDef | cst.ClassDef) and scope.type_parameters is not None:
+            for type_param in scope.type_parameters.params:
+                yield type_param.param.name.value, Binding("typevar", type_param)
         for node in self._tree.own[scope]:
-            yield from self._bound(node)
+            if type(node) not in _BINDING_NOTHING:
+                yield from self._bound(node)
         if not isinstance(scope, COMPREHENSIONS):
             # An assignment expression in a comprehension binds in the scope around it.
             for node in self._tree.own[scope]:
@@ -182,8 +196,7 @@ class Names:
                 return self._tree.module if self._global(name) else None
             if elsewhere is None and name in bound and (first or not isinstance(current, cst.ClassDef)):
                 return current
-            if not isinstance(current, COMPREHENSIONS):
-                first = False
+            first = False
             current = None if isinstance(current, cst.Module) else self._tree.scope_of(current)
         return self._tree.module if name in self._exports() else None
 
@@ -207,34 +220,81 @@ class Names:
         if isinstance(home, cst.Module):
             found += self._exports().get(name, ())
             return found
-        for scope, nodes in self._tree.own.items():
-            if any(isinstance(n, cst.Nonlocal) and any(i.name.value == name for i in n.names) for n in nodes):
-                self.bindings(scope)
-                if self._outer_home(name, scope) is home:
-                    found += self._bindings[scope].get(name, ())
+        for scope in self._borrowing().get(name, ()):
+            bound = self.bindings(scope).get(name, ())
+            if bound and self._outer_home(name, scope) is home:
+                found += bound
         return found
+
+    def _borrowing(self) -> dict[str, list[Scope]]:
+        """By name: the scopes that declare it `nonlocal`."""
+        if self._nonlocals is None:
+            self._nonlocals = {}
+            for scope, nodes in self._tree.own.items():
+                for node in nodes:
+                    if isinstance(node, cst.Nonlocal):
+                        for item in node.names:
+                            self._nonlocals.setdefault(item.name.value, []).append(scope)
+        return self._nonlocals
 
     def _outer_home(self, name: str, scope: Scope) -> Scope | None:
         return None if isinstance(scope, cst.Module) else self.home(name, self._tree.scope_of(scope))
 
     def reaching(self, node: cst.Name) -> list[Binding] | None:
-        """The bindings that a use of a name can see; None when nothing in the file binds it."""
-        scope = self._tree.scope_of(node)
-        home = self.home(node.value, scope)
-        if home is None:
-            return None
-        everything = self.all_bindings(node.value, home)
-        visible = [b for b in everything if b.how != "del"]
-        if len(everything) == 1:
-            return visible
+        """The bindings that a use of a name can see; None when nothing in the file binds it there.
+
+        An empty list is a name that the file binds, with nothing to be said about its value.
+        """
+        name, scope = node.value, self._tree.scope_of(node)
+        position: cst.CSTNode = node
+        deferred = False
+        while True:
+            home = self.home(name, scope)
+            if home is None:
+                return None
+            while scope is not home and not isinstance(scope, cst.Module):
+                # A comprehension and a class body run where they stand, a function runs later.
+                deferred = deferred or isinstance(scope, cst.FunctionDef | cst.Lambda)
+                position, scope = scope, self._tree.scope_of(scope)
+            found = self._visible(name, home, position, deferred)
+            if found is not None:
+                return found
+            if isinstance(home, cst.Module):
+                return None
+            # What a class body has not bound yet is looked up around it.
+            position, scope = home, self._tree.scope_of(home)
+
+    def _visible(self, name: str, home: Scope, position: cst.CSTNode, deferred: bool) -> list[Binding] | None:
+        """The bindings in one scope that can be seen from a position in it; None when none is made by then."""
+        everything = self.all_bindings(name, home)
         if len(everything) > TOO_MANY:
             return []
-        if home is scope:
-            return self._flow(node.value, home, everything).at(node)
-        if any(self._tree.scope_of(b.node) is not home for b in visible if b.how != "param"):
+        visible = [b for b in everything if b.how != "del"]
+        falls_through = isinstance(home, cst.ClassDef) or (isinstance(home, cst.Module) and name in BUILTINS)
+        if len(everything) == 1 and not (falls_through and not deferred):
             return visible
-        # From an inner scope: what the outer scope's straight-line code leaves behind.
-        return self._flow(node.value, home, everything).at_end() or visible
+        if any(b.how not in ("param", "typevar") and self._runs_in(b.node) is not home for b in visible):
+            return visible
+        flow = self._flow(name, home, everything)
+        if not deferred:
+            definite, found = flow.at(position)
+        elif isinstance(home, cst.Module):
+            # By the time a function is called, the module has run to its end.
+            definite, found = flow.at_end()
+        else:
+            definite, found = flow.at(position)
+            rank = self._tree.order(position)
+            found += [b for b in visible if b not in found and self._tree.order(b.node) > rank]
+        if not found and isinstance(home, cst.ClassDef | cst.Module):
+            return None
+        return [] if falls_through and not definite else found
+
+    def _runs_in(self, node: cst.CSTNode) -> Scope:
+        """The scope whose run evaluates a node: comprehensions run where they stand."""
+        scope = self._tree.scope_of(node)
+        while isinstance(scope, COMPREHENSIONS):
+            scope = self._tree.scope_of(scope)
+        return scope
 
     def _flow(self, name: str, home: Scope, bindings: list[Binding]) -> _Reaching:
         key = (home, name)
@@ -276,91 +336,115 @@ def _imports(node: cst.Import) -> Iterator[tuple[str, Binding]]:
             yield first, Binding("import", node, target=first)
 
 
+#: What a piece of code leaves bound, and whether it surely binds the name.
+_Left = tuple[bool, list[Binding]]
+_NOTHING: _Left = (False, [])
+
+_BLOCKS = (cst.IndentedBlock, cst.SimpleStatementSuite, cst.SimpleStatementLine)
+
+
 class _Reaching:
     """Structured reaching definitions of one name in one scope: backwards from a use through the blocks around it."""
 
     def __init__(self, tree: Tree, scope: Scope, bindings: list[Binding]) -> None:
         self._tree = tree
         self._scope = scope
-        self._params = [b for b in bindings if b.how == "param"]
-        self._others = [b for b in bindings if b.how != "param"]
+        self._given = [b for b in bindings if b.how in ("param", "typevar")]
+        #: The bindings at and below each node inside the scope.
         self._around: dict[cst.CSTNode, list[Binding]] = {}
-        for binding in self._others:
-            self._around.setdefault(binding.node, []).append(binding)
-            for ancestor in tree.ancestors(binding.node):
-                if ancestor is scope:
-                    break
-                self._around.setdefault(ancestor, []).append(binding)
+        #: The children of each node that have bindings at or below them.
+        self._inside: dict[cst.CSTNode, list[cst.CSTNode]] = {}
+        declared = [b for b in bindings if b.how == "annotation"]
+        self._others = [b for b in bindings if b.how not in ("param", "typevar", "annotation")]
+        for binding in self._others or declared:
+            self._add(binding)
 
-    def at(self, use: cst.CSTNode) -> list[Binding]:
+    def _add(self, binding: Binding) -> None:
+        node = binding.node
+        while node is not self._scope:
+            above = self._around.setdefault(node, [])
+            above.append(binding)
+            parent = self._tree.parents[node]
+            if len(above) == 1:
+                self._inside.setdefault(parent, []).append(node)
+            node = parent
+
+    def at(self, use: cst.CSTNode) -> _Left:
+        """The bindings that reach a node of the scope, and whether one of them surely does."""
         found: list[Binding] = []
         child = use
         for parent in self._tree.ancestors(use):
-            definite, bindings = self._before(parent, child)
-            found += [b for b in bindings if b not in found]
-            if definite:
-                return self._alive(found)
+            if parent in self._around or parent is self._scope:
+                definite, bindings = self._before(parent, child)
+                found += [b for b in bindings if b not in found]
+                if definite:
+                    return True, _alive(found)
             if parent is self._scope:
                 break
             child = parent
-        return self._alive(found + self._params)
+        return bool(self._given), _alive(found + self._given)
 
-    def at_end(self) -> list[Binding]:
-        body = self._scope.body if isinstance(self._scope, cst.FunctionDef | cst.ClassDef) else self._scope
-        if not isinstance(body, cst.Module | cst.BaseSuite):
-            return []
-        definite, found = self._block(self._directly_in(body))
-        return self._alive(found if definite else found + self._params)
+    def at_end(self) -> _Left:
+        """The bindings that the scope's code leaves behind."""
+        definite, found = self._block(self._sorted(self._scope))
+        return definite, _alive(found)
 
-    def _alive(self, found: list[Binding]) -> list[Binding]:
-        alive = [b for b in found if b.how != "del"]
-        # Used before it is bound in source order: the end of a loop body, or a name bound on other paths only.
-        return alive or [b for b in self._others if b.how != "del"]
-
-    def _before(self, parent: cst.CSTNode, child: cst.CSTNode) -> tuple[bool, list[Binding]]:
+    def _before(self, parent: cst.CSTNode, child: cst.CSTNode) -> _Left:
         """What the parts of `parent` that ran before `child` bind, and whether that hides all earlier bindings."""
-        if isinstance(parent, cst.Module | cst.IndentedBlock | cst.SimpleStatementSuite | cst.SimpleStatementLine):
-            rank = self._tree.order(child)
-            return self._block([n for n in self._directly_in(parent) if self._tree.order(n) < rank])
+        if isinstance(parent, (cst.Module, *_BLOCKS)):
+            return self._block(self._earlier(parent, child))
         if isinstance(parent, cst.For):
-            if child is parent.body or child is parent.orelse:
-                header = self._at(parent)
-                inside = self._in(parent.body)
-                return bool(header) and child is parent.body, header + inside
-            return False, self._in(parent.body)
+            return self._before_in_for(parent, child)
         if isinstance(parent, cst.While):
-            return False, self._in(parent.body) + self._in(parent.test)
-        if isinstance(parent, cst.With):
-            if child is parent.body:
-                bound = [b for item in parent.items for b in self._at(item)]
-                return bool(bound), bound
-            return False, []
+            if child is parent.test:
+                return False, self._in(parent.body) + self._in(parent.test)
+            definite, tested = self._evaluated(parent.test)
+            return definite, tested if definite else tested + self._in(parent.body)
         if isinstance(parent, cst.Try | cst.TryStar):
-            if child is parent.body:
-                return False, []
-            if child is parent.orelse:
-                return self._left_by(parent.body)
-            inside = self._in(parent.body)
-            if child is parent.finalbody:
-                inside = inside + [b for handler in parent.handlers for b in self._in(handler)]
-            return False, inside
+            return self._before_in_try(parent, child)
         if isinstance(parent, cst.ExceptHandler | cst.ExceptStarHandler):
-            bound = self._at(parent)
+            bound = self._at(parent) if child is parent.body else []
             return bool(bound), bound
-        if isinstance(parent, cst.If) and child is not parent.test:
-            return False, self._in(parent.test)
-        if isinstance(parent, cst.CompFor | cst.ListComp | cst.SetComp | cst.GeneratorExp | cst.DictComp):
-            return False, [b for b in self._in(parent) if b.how == "for"]
-        if isinstance(parent, cst.MatchCase):
-            bound = self._in(parent.pattern)
+        if isinstance(parent, COMPREHENSIONS) and parent is self._scope:
+            bound = [b for b in self._others if b.how == "for"]
             return bool(bound), bound
-        if isinstance(parent, cst.BooleanOperation) and child is parent.right:
-            return False, self._in(parent.left)
-        return False, []
+        if isinstance(parent, cst.IfExp):
+            return _NOTHING if child is parent.test else self._evaluated(parent.test)
+        if isinstance(parent, cst.If):
+            return _NOTHING if child is parent.test else self._evaluated(parent.test)
+        if isinstance(parent, cst.FunctionDef | cst.ClassDef | cst.Lambda):
+            return _NOTHING
+        return self._parts(self._earlier(parent, child))
 
-    def _directly_in(self, block: cst.CSTNode) -> list[cst.CSTNode]:
-        """The statements of a block that bind the name somewhere inside, in source order."""
-        return sorted((n for n in self._around if self._tree.parents[n] is block), key=self._tree.order)
+    def _before_in_for(self, parent: cst.For, child: cst.CSTNode) -> _Left:
+        if child is parent.body:
+            header = self._at(parent)
+            return bool(header), header or self._in(parent.body)
+        if child is parent.orelse:
+            return False, self._at(parent) + self._in(parent.body)
+        return _NOTHING
+
+    def _before_in_try(self, parent: cst.Try | cst.TryStar, child: cst.CSTNode) -> _Left:
+        if child is parent.body:
+            return _NOTHING
+        if child is parent.orelse:
+            return self._left_by(parent.body)
+        inside = self._in(parent.body)
+        if child is parent.finalbody:
+            inside = inside + self._in(parent.orelse) + [b for handler in parent.handlers for b in self._in(handler)]
+        return False, inside
+
+    # -- what has run --------------------------------------------------------------------------------------------------
+
+    def _sorted(self, node: cst.CSTNode) -> list[cst.CSTNode]:
+        """The children of a node that bind the name somewhere inside, in source order; a scope's are its body's."""
+        if isinstance(node, cst.FunctionDef | cst.ClassDef):
+            node = node.body
+        return sorted(self._inside.get(node, ()), key=self._tree.order)
+
+    def _earlier(self, parent: cst.CSTNode, child: cst.CSTNode) -> list[cst.CSTNode]:
+        rank = self._tree.order(child)
+        return [node for node in self._sorted(parent) if self._tree.order(node) < rank]
 
     def _at(self, node: cst.CSTNode) -> list[Binding]:
         return [b for b in self._around.get(node, ()) if b.node is node]
@@ -368,8 +452,8 @@ class _Reaching:
     def _in(self, node: cst.CSTNode | None) -> list[Binding]:
         return [] if node is None else list(self._around.get(node, ()))
 
-    def _block(self, statements: list[cst.CSTNode]) -> tuple[bool, list[Binding]]:
-        """What a run of statements leaves bound, and whether it surely binds the name."""
+    def _block(self, statements: list[cst.CSTNode]) -> _Left:
+        """What a run of statements leaves bound."""
         found: list[Binding] = []
         for statement in reversed(statements):
             definite, bindings = self._left_by(statement)
@@ -378,79 +462,155 @@ class _Reaching:
                 return True, found
         return False, found
 
-    def _left_by(self, node: cst.CSTNode) -> tuple[bool, list[Binding]]:
+    def _parts(self, nodes: list[cst.CSTNode]) -> _Left:
+        """What parts of one expression, pattern or header bind."""
+        parts = [self._evaluated(node) for node in nodes]
+        return any(definite for definite, _ in parts), [b for _, bindings in parts for b in bindings]
+
+    def _evaluated(self, node: cst.CSTNode) -> _Left:
+        """What evaluating an expression binds, and whether it always does."""
+        bindings = self._in(node)
+        return any(self._surely(binding.node, node) for binding in bindings), bindings
+
+    def _surely(self, inner: cst.CSTNode, outer: cst.CSTNode) -> bool:
+        while inner is not outer:
+            parent = self._tree.parents[inner]
+            if isinstance(parent, (*COMPREHENSIONS, cst.MatchOr)):
+                return False
+            if isinstance(parent, cst.BooleanOperation) and inner is parent.right:
+                return False
+            if isinstance(parent, cst.IfExp) and inner is not parent.test:
+                return False
+            inner = parent
+        return True
+
+    def _left_by(self, node: cst.CSTNode | None) -> _Left:
+        if node is None or node not in self._around:
+            return _NOTHING
         if isinstance(node, cst.If):
-            return self._branches([node.body, node.orelse])
+            return self._left_by_if(node)
         if isinstance(node, cst.Else | cst.ExceptHandler | cst.ExceptStarHandler | cst.Finally):
             return self._left_by(node.body)
-        if isinstance(node, cst.IndentedBlock | cst.SimpleStatementSuite | cst.SimpleStatementLine):
-            return self._block(self._directly_in(node))
+        if isinstance(node, _BLOCKS):
+            return self._block(self._sorted(node))
         if isinstance(node, cst.With):
-            definite, bindings = self._left_by(node.body)
-            bound = [b for item in node.items for b in self._at(item)]
-            return definite or bool(bound), bindings or bound
+            return self._left_by_with(node)
         if isinstance(node, cst.Try | cst.TryStar):
             return self._left_by_try(node)
         if isinstance(node, cst.Match):
-            return False, [b for case in node.cases for b in self._in(case)]
+            return self._left_by_match(node)
         if isinstance(node, cst.For | cst.While):
             return False, self._in(node)
-        bound = self._in(node)
-        if isinstance(node, cst.FunctionDef | cst.ClassDef):
-            bound = self._at(node) or bound
-            return bool(bound), bound
-        return bool(bound), bound[-1:] if all(b.node is node for b in bound) else bound
+        bound = self._at(node)
+        return (True, bound[-1:]) if bound else self._evaluated(node)
 
-    def _left_by_try(self, node: cst.Try | cst.TryStar) -> tuple[bool, list[Binding]]:
-        if node.finalbody is not None:
-            definite, bindings = self._left_by(node.finalbody)
-            if definite:
-                return True, bindings
-        main = [node.body, *([node.orelse] if node.orelse is not None else [])]
-        definite, found = False, []
-        for part in reversed(main):
-            definite, bindings = self._left_by(part)
-            found += bindings
-            if definite:
-                break
+    def _left_by_if(self, node: cst.If) -> _Left:
+        tests: list[cst.CSTNode] = []
+        branches: list[cst.CSTNode | None] = []
+        following: cst.If | cst.Else | None = node
+        while isinstance(following, cst.If):
+            tests.append(following.test)
+            branches.append(following.body)
+            following = following.orelse
+        branches.append(following)
+        definite, found = self._branches(branches)
+        if definite:
+            return True, found
+        # Only the first test is sure to be evaluated.
+        sure, tested = self._evaluated(tests[0])
+        return sure, found + tested + [b for test in tests[1:] for b in self._in(test)]
+
+    def _left_by_with(self, node: cst.With) -> _Left:
+        definite, bindings = self._left_by(node.body)
+        if definite and not any(_suppresses(item) for item in node.items):
+            return True, bindings
+        entered, bound = self._parts(self._sorted_items(node))
+        return entered, bindings + bound
+
+    def _sorted_items(self, node: cst.With) -> list[cst.CSTNode]:
+        return [item for item in self._sorted(node) if isinstance(item, cst.WithItem)]
+
+    def _left_by_match(self, node: cst.Match) -> _Left:
+        branches: list[cst.CSTNode | None] = [*node.cases]
+        if not node.cases or not _matches_all(node.cases[-1]):
+            branches.append(None)
+        definite, found = self._branches(branches)
+        if definite:
+            return True, found
+        sure, matched = self._evaluated(node.subject)
+        return sure, found + matched
+
+    def _left_by_case(self, node: cst.MatchCase) -> _Left:
+        definite, found = self._left_by(node.body)
+        if definite:
+            return True, found
+        captured, bound = self._evaluated(node.pattern)
+        return captured, found + bound + self._in(node.guard)
+
+    def _left_by_try(self, node: cst.Try | cst.TryStar) -> _Left:
+        certain, last = self._left_by(node.finalbody)
+        if certain:
+            return True, last
+        definite = True
+        found: list[Binding] = []
+        if not leaves(node.body) and not leaves(node.orelse):
+            definite, found = self._left_by(node.orelse)
+            if not definite:
+                definite, bindings = self._left_by(node.body)
+                found = found + bindings
         for handler in node.handlers:
             if leaves(handler.body):
                 continue
             caught, bindings = self._left_by(handler.body)
-            found += bindings
-            definite = definite and caught
-        return definite, found
+            found = found + bindings
+            if not caught:
+                # The body may have stopped anywhere.
+                definite = False
+                found += [b for b in self._in(node.body) if b not in found]
+        return definite and bool(found), last + found
 
-    def _branches(self, branches: list[cst.CSTNode | None]) -> tuple[bool, list[Binding]]:
+    def _branches(self, branches: list[cst.CSTNode | None]) -> _Left:
+        """What is left when exactly one of some branches has run; None is one that does nothing."""
         definite = True
         found: list[Binding] = []
         for branch in branches:
             if branch is None:
                 definite = False
             elif not leaves(branch):
-                certain, bindings = self._left_by(branch)
-                definite = definite and certain
-                found += bindings
+                left = self._left_by_case(branch) if isinstance(branch, cst.MatchCase) else self._left_by(branch)
+                definite = definite and left[0]
+                found += left[1]
         return definite and bool(found), found
+
+
+def _alive(found: list[Binding]) -> list[Binding]:
+    return [b for b in found if b.how != "del"]
+
+
+def _suppresses(item: cst.WithItem) -> bool:
+    """Whether a context manager is there to swallow exceptions."""
+    return isinstance(item.item, cst.Call) and dotted(item.item.func).rpartition(".")[2] in ("suppress", "raises")
+
+
+def _matches_all(case: cst.MatchCase) -> bool:
+    return case.guard is None and isinstance(case.pattern, cst.MatchAs) and case.pattern.pattern is None
 
 
 def leaves(node: cst.CSTNode | None) -> bool:
     """Whether control never runs out of the end of a block: it returns, raises, continues or breaks."""
-    match node:
-        case cst.IndentedBlock(body=body) | cst.SimpleStatementSuite(body=body) | cst.SimpleStatementLine(body=body):
-            return bool(body) and leaves(body[-1])
-        case cst.Else(body=body) | cst.With(body=body) | cst.ExceptHandler(body=body) | cst.Finally(body=body):
-            return leaves(body)
-        case cst.If(body=body, orelse=orelse):
-            return orelse is not None and leaves(body) and leaves(orelse)
-        case cst.Try(body=body, handlers=handlers, finalbody=finalbody):
-            if leaves(finalbody):
-                return True
-            return leaves(body) and bool(handlers) and all(leaves(handler) for handler in handlers)
-        case _:
-            return isinstance(node, _LEAVING)
-
-
-def is_scope(node: cst.CSTNode) -> bool:
-    """Whether a node opens a scope of its own."""
-    return isinstance(node, SCOPES)
+    while type(node) is cst.If:
+        # A loop, because an `elif` is a branch of a branch of a branch.
+        if not leaves(node.body):
+            return False
+        node = node.orelse
+    kind = type(node)
+    if kind in _BLOCK_TYPES:
+        body: Sequence[cst.CSTNode] = node.body  # type: ignore[union-attr]
+        return bool(body) and leaves(body[-1])
+    if kind in _WITH_ONE_BODY:
+        return leaves(node.body)  # type: ignore[union-attr]
+    if isinstance(node, cst.Try | cst.TryStar):
+        if leaves(node.finalbody):
+            return True
+        return (leaves(node.body) or leaves(node.orelse)) and all(leaves(handler) for handler in node.handlers)
+    return kind in _LEAVING

@@ -38,7 +38,10 @@ class Positions:
         self._starts = dict(zip(body, starts, strict=True)) if len(body) == len(starts) else None
 
     def of(self, node: cst.CSTNode) -> tuple[int, int]:
-        """Line, from 1, and column, from 0, of the first character of a node."""
+        """Line, from 1, and column, from 0, of the first character of a node.
+
+        In code nested too deeply to be generated, it is the first line of the module's statement around the node.
+        """
         if node not in self._known:
             self._generate(node)
         return self._known[node]
@@ -57,12 +60,17 @@ class Positions:
             default_newline=module.default_newline,
             provider=recorder,  # type: ignore[arg-type]
         )
-        root._codegen(state)
+        try:
+            root._codegen(state)
+        except RecursionError:
+            self._known[node] = (self._line(start or 1), 0)
+            return
         computed = recorder._computed
         if start is not None:
             offset -= computed[top].start.line
         for known, range_ in computed.items():
-            line = range_.start.line + offset
-            if self._lines is not None:
-                line = self._lines[line - 1]
-            self._known[known] = (line, range_.start.column)
+            self._known[known] = (self._line(range_.start.line + offset), range_.start.column)
+
+    def _line(self, line: int) -> int:
+        """The line in the user's text for one in the parsed text."""
+        return line if self._lines is None else self._lines[line - 1]

@@ -1,11 +1,42 @@
-"""Where a database row came from, whether it was locked, and when it is written."""
+"""Where a database row came from, whether it was locked, and what is written to it from its own old value."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import libcst as cst
+
+from flake8_concurrency.model.calls import literal
+from flake8_concurrency.model.columns import COLLECTION, COLUMN, NONE, PLAIN_JSON, RELATION, UNKNOWN, Columns
+from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
+from flake8_concurrency.model.facts import Kind
+from flake8_concurrency.model.locks import called_name
+from flake8_concurrency.model.queries import DJANGO, SQLALCHEMY, Read
+from flake8_concurrency.model.saving import Saving
+from flake8_concurrency.model.spelling import text
+from flake8_concurrency.model.writes import Write
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
+
+#: Beyond this many steps callers and methods are not followed.
+_DEEPEST = 3
+_SINGLE_PROCESS = frozenset({"BaseCommand", "NoArgsCommand", "LabelCommand", "TestCase", "TransactionTestCase"})
+_COMMANDS = frozenset({"command", "group"})
+_IDENTITY = frozenset({"pk", "id", "uuid"})
+
+
+class LostUpdate(NamedTuple):
+    """An unlocked row's attribute written from its own old value: the place, the write, where the row was read."""
+
+    node: cst.CSTNode
+    row: str
+    write: Write
+    read: Read
+    #: The method of the model in which the write stands, when `node` is a call of it.
+    method: FunctionInfo | None = None
 
 
 class Rows:
@@ -13,3 +44,235 @@ class Rows:
 
     def __init__(self, file: FileModel) -> None:
         self._file = file
+        self._own: dict[tuple[FunctionInfo, str], list[Write]] = {}
+
+    @cached_property
+    def saving(self) -> Saving:
+        return Saving(self._file)
+
+    @cached_property
+    def _methods(self) -> frozenset[str]:
+        """The names of all methods of the file."""
+        return frozenset(name for info in self._file.definitions.classes.values() for name in info.methods)
+
+    @cached_property
+    def columns(self) -> Columns:
+        return Columns(self._file)
+
+    # -- lost updates ------------------------------------------------------------------------------------------------
+
+    def lost_updates(self, function: FunctionInfo) -> list[LostUpdate]:
+        """The lost updates that stand in a function, each row's attribute once on each path."""
+        candidates = list(self._candidates(function))
+        if not candidates or self._file.locks.is_serial() or self.runs_alone(function):
+            return []
+        found: list[LostUpdate] = []
+        claimed = {claim.node for claim in self._file.claims.of(function)}
+        for node, write, method in candidates:
+            read = self.unlocked(write.row, node, function)
+            if read is None or not claimed.isdisjoint(read.links):
+                continue
+            if not self._is_lost(function, node, write, read, method):
+                continue
+            update = LostUpdate(node, text(write.row), write, read, method)
+            if not any(self._is_same(earlier, update) for earlier in found):
+                found.append(update)
+        return found
+
+    def _candidates(self, function: FunctionInfo) -> Iterator[tuple[cst.CSTNode, Write, FunctionInfo | None]]:
+        for write in self._file.writes.own(function):
+            if text(write.row) and text(write.row) != function.this:
+                yield write.node, write, None
+        for call in function.calls:
+            method = self.method(call)
+            if method is not None and method.this is not None and isinstance(call.func, cst.Attribute):
+                for write in self.own_writes(method, method.this):
+                    yield call, write._replace(row=call.func.value), method
+
+    def _is_same(self, earlier: LostUpdate, update: LostUpdate) -> bool:
+        same = (earlier.row, earlier.write.attribute, earlier.read) == (update.row, update.write.attribute, update.read)
+        return same and self.saving.may_follow(earlier.node, update.node)
+
+    def _is_lost(
+        self, function: FunctionInfo, node: cst.CSTNode, write: Write, read: Read, method: FunctionInfo | None
+    ) -> bool:
+        row = text(write.row)
+        info = self.model(read)
+        if not self._is_column(function, write, read, info) or self.columns.has_version(info):
+            return False
+        if self._is_new(function, node, row, read) or self._is_replaced(function, write, row):
+            return False
+        if method is not None and read.orm == DJANGO and self._method_saves(method, write.attribute):
+            return True
+        return self.saving.reaches(function, node, row, write.attribute, read)
+
+    def _method_saves(self, method: FunctionInfo, attribute: str) -> bool:
+        return method.this is not None and self.saving.saves_own(method, method.this, attribute)
+
+    # -- where the row came from -------------------------------------------------------------------------------------
+
+    def unlocked(self, row: cst.BaseExpression, node: cst.CSTNode, function: FunctionInfo) -> Read | None:
+        """The read that gave a row, if one is known and nothing locks the row until `node`."""
+        reads = [read for read in self._file.queries.of(row) if read.shape == "row" and not read.partial]
+        if not reads or any(read.locked for read in reads):
+            return None
+        if self.is_guarded(function, node, reads[0], text(row), 0):
+            return None
+        return reads[0]
+
+    def model(self, read: Read) -> ClassInfo | None:
+        """The row's class, where the file defines it."""
+        return None if read.model is None else self._file.queries.class_of(read.model)
+
+    def method(self, call: cst.Call) -> FunctionInfo | None:
+        """The method of a row's own class that a call on it enters."""
+        if not isinstance(call.func, cst.Attribute) or call.func.attr.value not in self._methods:
+            return None
+        found = self._file.callee(call)
+        if found is not None:
+            return found
+        for read in self._file.queries.of(call.func.value):
+            info = self.model(read)
+            if read.shape == "row" and info is not None:
+                for base in self._file.kinds.mro(Kind("instance", ref=info)):
+                    if isinstance(base.ref, ClassInfo) and call.func.attr.value in base.ref.methods:
+                        return base.ref.methods[call.func.attr.value]
+        return None
+
+    def own_writes(self, function: FunctionInfo, name: str, depth: int = 0) -> list[Write]:
+        """What a function writes to the object it knows as `name` from its own old values, also through other methods."""
+        key = (function, name)
+        if key in self._own:
+            return self._own[key]
+        self._own[key] = []
+        if self._file.locks.takes(function) or depth > _DEEPEST:
+            return []
+        found = [write for write in self._file.writes.own(function) if text(write.row) == name]
+        for call in function.calls:
+            if isinstance(call.func, cst.Attribute) and text(call.func.value) == name:
+                callee = self._file.callee(call)
+                if callee is not None and callee.this is not None:
+                    found += self.own_writes(callee, callee.this, depth + 1)
+        self._own[key] = found
+        return found
+
+    # -- what keeps others out ---------------------------------------------------------------------------------------
+
+    def is_guarded(self, function: FunctionInfo, node: cst.CSTNode, read: Read, row: str, depth: int) -> bool:
+        """Whether a lock is held where `node` runs: around it, taken before it, or by everyone who calls the function."""
+        if self._file.locks.held(node) or self._file.locks.held(read.sent):
+            return True
+        order = self._file.tree.order
+        for call in self._file.locks.locking_calls(function):
+            if order(call) < order(node) and not self._locks_another(call, read, row):
+                return True
+        if depth >= _DEEPEST:
+            return False
+        callers = self._file.queries.callers(function)
+        return bool(callers) and all(self._holds(call, read, depth) for call in callers)
+
+    def _holds(self, call: cst.Call, read: Read, depth: int) -> bool:
+        function = self._file.function_of(call)
+        if function is None:
+            return self._file.locks.held(call)
+        return self.is_guarded(function, call, read, "", depth + 1)
+
+    def _locks_another(self, call: cst.Call, read: Read, row: str) -> bool:
+        """Whether a locking call surely locks another row than this one: one row of the same class, chosen by other means."""
+        if called_name(call) in ("refresh", "refresh_from_db", "arefresh_from_db"):
+            target = call.func.value if called_name(call) != "refresh" and isinstance(call.func, cst.Attribute) else None
+            names = [text(arg.value) for arg in call.args] if target is None else [text(target)]
+            return row not in names
+        chain = self._chain(call)
+        reads = self._file.queries.of(chain)
+        if not reads or read.model is None or row in {text(node) for node in self._file.tree.within(chain)}:
+            return False
+        return all(r.shape == "row" and r.model is not None and text(r.model) == text(read.model) for r in reads)
+
+    def _chain(self, node: cst.CSTNode) -> cst.CSTNode:
+        """The whole chain of calls that a call stands in."""
+        parent = self._file.tree.parents.get(node)
+        while isinstance(parent, cst.Attribute | cst.Await) or (isinstance(parent, cst.Call) and parent.func is node):
+            node, parent = parent, self._file.tree.parents.get(parent)
+        return node
+
+    # -- what is no lost update --------------------------------------------------------------------------------------
+
+    def _is_column(self, function: FunctionInfo, write: Write, read: Read, info: ClassInfo | None) -> bool:
+        column = self.columns.of(info, write.attribute)
+        if column in (NONE, RELATION):
+            return False
+        if write.how in ("augmented", "assigned"):
+            return column in (COLUMN, COLLECTION, PLAIN_JSON) or not self._may_be_relation(write, read)
+        if write.how == "set":
+            return read.orm == DJANGO or column != UNKNOWN
+        if column == COLLECTION or self._is_flagged(function, write):
+            return True
+        if write.how == "ambiguous" or column == COLUMN:
+            return False
+        return read.orm == DJANGO or (write.how == "collection" and column == UNKNOWN)
+
+    @staticmethod
+    def _may_be_relation(write: Write, read: Read) -> bool:
+        """`parent.children += [child]` adds rows to a relationship."""
+        value = write.node.value if isinstance(write.node, cst.AugAssign | cst.Assign) else None
+        return read.orm == SQLALCHEMY and isinstance(value, cst.List | cst.ListComp | cst.SetComp | cst.Set)
+
+    def _is_flagged(self, function: FunctionInfo, write: Write) -> bool:
+        for call in function.calls:
+            if called_name(call) == "flag_modified" and len(call.args) > 1 and text(call.args[0].value) == text(write.row):
+                return text(call.args[1].value).strip("\"'") in (write.attribute, "")
+        return False
+
+    def _is_new(self, function: FunctionInfo, node: cst.CSTNode, row: str, read: Read) -> bool:
+        """Whether the row is only made here: copied by dropping its key, or under `if created:`."""
+        order = self._file.tree.order
+        for assign in function.own:
+            if isinstance(assign, cst.Assign) and order(assign) < order(node):
+                for target in assign.targets:
+                    if _drops_key(target.target, assign.value, row):
+                        return True
+        return any(
+            isinstance(around, cst.If) and self._tests_created(around, node, read) for around in self._file.ancestors(node)
+        )
+
+    def _is_replaced(self, function: FunctionInfo, write: Write, row: str) -> bool:
+        """Whether the attribute surely got a value that has nothing to do with its old one before."""
+        target = f"{row}.{write.attribute}"
+        above = [write.node, *self._file.ancestors(write.node)]
+        own = {other.node for other in self._file.writes.own(function)}
+        for node in function.nodes(cst.Assign):
+            assert isinstance(node, cst.Assign)
+            if node in own or target in {text(inner) for inner in self._file.tree.within(node.value)}:
+                continue
+            if any(text(assigned.target) == target for assigned in node.targets):
+                block = self._file.parent(self._file.parent(node))
+                if block in above and self._file.tree.order(node) < self._file.tree.order(write.node):
+                    return True
+        return False
+
+    def _tests_created(self, around: cst.If, node: cst.CSTNode, read: Read) -> bool:
+        if not isinstance(around.test, cst.Name) or around.body not in self._file.ancestors(node):
+            return False
+        bindings = self._file.names.reaching(around.test) or ()
+        return any(binding.path == (1,) and read.sent in (binding.value, getattr(binding.value, "expression", None)) for binding in bindings)
+
+    def runs_alone(self, function: FunctionInfo) -> bool:
+        """Whether only one process runs a function at a time: commands, migrations, tests."""
+        names = {param.name.value for param in function.params}
+        if names >= {"apps", "schema_editor"} or function.name.startswith("test_"):
+            return True
+        if function.decorator_names & _COMMANDS:
+            return True
+        return function.owner is not None and any(
+            text(base).rpartition(".")[2] in _SINGLE_PROCESS for base in function.owner.bases
+        )
+
+
+def _drops_key(target: cst.BaseExpression, value: cst.BaseExpression, row: str) -> bool:
+    if not isinstance(target, cst.Attribute):
+        return False
+    if target.attr.value in _IDENTITY and text(target.value) == row:
+        return literal(value) == (None,) or target.attr.value == "uuid"
+    return target.attr.value == "adding" and text(target.value) == f"{row}._state"
+

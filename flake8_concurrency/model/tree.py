@@ -28,19 +28,34 @@ MARKED: frozenset[type[cst.CSTNode]] = frozenset(
     {
         cst.AnnAssign, cst.Assign, cst.AugAssign, cst.Await, cst.Call, cst.ClassDef, cst.CompFor, cst.Del, cst.ExceptHandler,
         cst.ExceptStarHandler, cst.Expr, cst.For, cst.FunctionDef, cst.Global, cst.Import, cst.ImportFrom, cst.Lambda, cst.MatchAs,
-        cst.MatchMapping, cst.MatchStar, cst.NamedExpr, cst.Nonlocal, cst.Return, cst.TypeAlias, cst.With, cst.Yield,
+        cst.Match, cst.MatchMapping, cst.MatchStar, cst.NamedExpr, cst.Nonlocal, cst.Return, cst.TypeAlias, cst.With, cst.Yield,
         *COMPREHENSIONS,
     }
 )  # fmt: skip
+
+#: Types that declare their fields in another order than they are written in.
+_WRITTEN: dict[type[cst.CSTNode], str] = {
+    cst.Arg: "keyword value",
+    cst.ClassDef: "decorators name type_parameters bases keywords body",
+    cst.ExceptHandler: "type name body",
+    cst.ExceptStarHandler: "type name body",
+    cst.FunctionDef: "decorators name type_parameters params returns body",
+    cst.IfExp: "body test orelse",
+    cst.ImportFrom: "relative module names",
+    cst.MatchCase: "pattern guard body",
+    cst.Parameters: "posonly_params posonly_ind params star_arg kwonly_params star_kwarg",
+    cst.TypeAlias: "name type_parameters value",
+}
 
 _children_of: dict[type[cst.CSTNode], tuple[str, ...]] = {}
 
 
 def child_fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
-    """The names of the fields of a node type that can hold more than layout."""
+    """The names of the fields of a node type that can hold more than layout, in the order they are written in."""
     found = _children_of.get(kind)
     if found is None:
-        names = (f.name for f in fields(kind))
+        written = _WRITTEN.get(kind)
+        names = [f.name for f in fields(kind)] if written is None else written.split()
         found = tuple(name for name in names if name not in _LAYOUT and not name.startswith("whitespace"))
         if issubclass(kind, cst.SimpleString | cst.Integer | cst.Float | cst.Imaginary | cst.Name):
             found = ()
@@ -69,16 +84,18 @@ class Tree:
         self.nodes: list[cst.CSTNode] = []
         #: The marked nodes that run in each scope, in source order.
         self.own: dict[Scope, list[cst.CSTNode]] = {module: []}
+        self._scopes: dict[cst.CSTNode, Scope] = {}
         self._order: dict[cst.CSTNode, int] | None = None
         self._traverse()
 
     def _traverse(self) -> None:
-        parents, nodes, own = self.parents, self.nodes, self.own
+        parents, nodes, own, scopes = self.parents, self.nodes, self.own, self._scopes
         stack: list[tuple[cst.CSTNode, Scope]] = [(self.module, self.module)]
         while stack:
             node, scope = stack.pop()
             kind = type(node)
             nodes.append(node)
+            scopes[node] = scope
             if kind in MARKED:
                 own[scope].append(node)
             names = _children_of.get(kind)
@@ -118,22 +135,7 @@ class Tree:
 
     def scope_of(self, node: cst.CSTNode) -> Scope:
         """The scope in which a node is evaluated: decorators, defaults and bases belong to the scope around."""
-        child, parent = node, self.parents.get(node)
-        while parent is not None:
-            if isinstance(parent, cst.Module):
-                return parent
-            if isinstance(parent, cst.FunctionDef | cst.ClassDef | cst.Lambda):
-                if parent.body is child:
-                    return parent
-            elif isinstance(parent, COMPREHENSIONS):
-                return parent
-            elif isinstance(parent, cst.CompFor) and parent.iter is child:
-                owner = self.parents[parent]
-                if isinstance(owner, COMPREHENSIONS):
-                    child, parent = owner, self.parents.get(owner)
-                    continue
-            child, parent = parent, self.parents.get(parent)
-        return self.module
+        return self._scopes.get(node, self.module)
 
     def order(self, node: cst.CSTNode) -> int:
         """The node's rank in source order."""
@@ -166,10 +168,11 @@ class Tree:
     def adopt(self, node: cst.CSTNode, parent: cst.CSTNode) -> None:
         """Hang a separately parsed expression below a node, so that its names mean what they mean there."""
         self.parents[node] = parent
+        scope = self.scope_of(parent)
         for above in self.within(node):
+            self._scopes[above] = scope
             for child in children(above):
                 self.parents[child] = above
-        self._order = None
 
     def within(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         """The node and everything below it, in source order, layout left out."""

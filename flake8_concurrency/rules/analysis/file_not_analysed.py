@@ -16,15 +16,17 @@ class FileNotAnalysed(Rule):
 
         import time
 
-        def pause():
-            time.sleep(1)
+        async def pause():
+            (delay): float = 0.5
+            time.sleep(delay)
 
     Good:
 
-        import time
+        import asyncio
 
-        def pause():
-            time.sleep(1)
+        async def pause():
+            delay: float = 0.5
+            await asyncio.sleep(delay)
 
     Known limits:
         A newer libcst may know the syntax: `pip install --upgrade libcst`.

@@ -29,17 +29,18 @@ class BlockingSleep(Rule):
                 await asyncio.sleep(0.5)
 
     Known limits:
-        A sleep that is reached through a function of the file is CNC409. The same defect is ASYNC251 in flake8-async
-        and ruff, which see the spellings `time.sleep` and `from time import sleep`.
+        A sleep that is reached through a function of the file is CNC409. One that runs once while nothing else does, in
+        a `lifespan`, a start-up or shutdown function or a `main` that starts no tasks, is not reported. The same defect
+        is ASYNC251 in flake8-async and ruff, which see the spellings `time.sleep` and `from time import sleep`.
     """
 
     code = "CNC401"
     name = "blocking-sleep"
     message = "{call} blocks the event loop, and everything that runs on it, until it is over: use {twin}"
-    gate = Gate(anchors=frozenset({"sleep"}), only_async=True)
+    gate = Gate(anchors=frozenset({"sleep"}), context=(frozenset({"time"}),), only_async=True)
     overlaps = ("ASYNC251",)
 
-    def visit_Call(self, node: cst.Call) -> None:
-        leaf = self.file.functions.blocking(node)
-        if leaf is not None and leaf.fact.category == "sleep" and self.file.in_async(node):
-            self.report(node, call=leaf.name, twin=leaf.fact.twin)
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
+        for leaf in self.file.blocking_in(node):
+            if leaf.fact.category == "sleep" and not self.file.functions.holds_up_nobody(leaf.node):
+                self.report(leaf.node, call=leaf, twin=leaf.fact.twin)

@@ -1,0 +1,43 @@
+"""pandas and Pillow: what reads, converts or writes so much at once that it holds the event loop up.
+
+Checked against pandas 3.1 and Pillow 13.
+"""
+
+from __future__ import annotations
+
+from flake8_concurrency.knowledge.notation import calls, members
+from flake8_concurrency.knowledge.schema import Blocking, ClassFact
+
+_READERS = (
+    "read_csv read_table read_fwf read_excel read_json read_parquet read_feather read_orc read_pickle read_sql"
+    " read_sql_query read_sql_table read_xml"
+)
+_WRITERS = "to_csv to_excel to_json to_parquet to_feather to_orc to_pickle to_sql to_xml"
+_DRAWING = "resize rotate crop convert transpose copy filter reduce"
+
+CLASSES: dict[str, ClassFact] = {
+    "pandas.DataFrame": ClassFact(members=members("copy head tail", "() -> Self")),
+    "PIL.Image.Image": ClassFact(
+        members={
+            "__enter__": "() -> Self",
+            **members(_DRAWING, "() -> PIL.Image.Image"),
+            **members("save thumbnail close", "() -> None"),
+            "load": "() -> ?",
+        },
+    ),
+}
+
+FUNCTIONS: dict[str, str] = {
+    **{f"pandas.{reader}": "() -> pandas.DataFrame" for reader in _READERS.split()},
+    **{f"PIL.Image.{maker}": "() -> PIL.Image.Image" for maker in ("open", "new", "frombytes", "fromarray")},
+}
+
+ALIASES: dict[str, str] = {"pandas.core.frame.DataFrame": "pandas.DataFrame"}
+
+BLOCKING: dict[str, Blocking] = {
+    **calls("pandas", f"{_READERS} read_html read_hdf", "cpu", "await asyncio.to_thread(pandas.{name}, ...)"),
+    **calls("pandas.DataFrame", _WRITERS, "cpu", "await asyncio.to_thread(frame.{name}, ...)"),
+    **calls(
+        "PIL.Image.Image", "save load resize rotate thumbnail", "cpu", "await asyncio.to_thread(image.{name}, ...)"
+    ),
+}

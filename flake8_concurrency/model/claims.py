@@ -1,0 +1,318 @@
+"""Claims: rows chosen by their state and then taken, by moving them to another one, handing them on or deleting them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import libcst as cst
+
+from flake8_concurrency.model.calls import argument
+from flake8_concurrency.model.conditions import (
+    Condition,
+    conditions,
+    is_constant,
+    is_ordered,
+    is_sliced,
+    names_one,
+    names_owner,
+)
+from flake8_concurrency.model.definitions import FunctionInfo
+from flake8_concurrency.model.locks import called_name, words
+from flake8_concurrency.model.queries import DJANGO, Read, argument_for
+from flake8_concurrency.model.shapes import DISPATCHING, NO_ROWS
+from flake8_concurrency.model.spelling import last_name, text
+
+if TYPE_CHECKING:
+    from flake8_concurrency.model.file import FileModel
+
+_STATES = frozenset(
+    """status state phase stage processed sent done handled delivered published claimed completed dispatched queued pending
+    processing executed imported exported notified finished started scheduled""".split()
+)
+#: Columns that say who has taken the row.
+_TAKERS = frozenset("worker owner by node host pid runner agent lease".split())
+_NOW = frozenset({"now", "utcnow", "time", "today", "now_utc", "utc_now", "current_timestamp", "datetime"})
+_KEYS = frozenset({"id", "pk", "uuid"})
+_DEEPEST = 3
+
+
+class Claim(NamedTuple):
+    """A query that chooses rows by `state`, and the place where they are taken: moved, dispatched, deleted or updated."""
+
+    node: cst.CSTNode
+    state: str
+    taken: cst.CSTNode
+    how: str
+    read: Read
+
+
+class Claims:
+    """Finds the claims of one file's functions."""
+
+    def __init__(self, file: FileModel) -> None:
+        self._file = file
+        self._known: dict[FunctionInfo, list[Claim]] = {}
+
+    def of(self, function: FunctionInfo) -> list[Claim]:
+        """The claims that a function makes without a lock; each query once."""
+        if function not in self._known:
+            found: dict[cst.CSTNode, Claim] = {}
+            for claim in self._found(function):
+                found.setdefault(claim.node, claim)
+            self._known[function] = list(found.values())
+        return self._known[function]
+
+    def _found(self, function: FunctionInfo) -> Iterator[Claim]:
+        if self._file.locks.is_serial():
+            return
+        for node in function.own:
+            if isinstance(node, cst.Assign):
+                for target in node.targets:
+                    if isinstance(target.target, cst.Attribute):
+                        yield from self._moved(function, node, target.target.value, target.target.attr.value, node.value)
+            elif isinstance(node, cst.Call):
+                yield from self._taken(function, node)
+
+    def _taken(self, function: FunctionInfo, call: cst.Call) -> Iterator[Claim]:
+        name = called_name(call)
+        if name in DISPATCHING:
+            yield from self._dispatched(function, call)
+        elif name in ("delete", "adelete"):
+            yield from self._deleted(function, call)
+        else:
+            yield from self._moved_by(function, call)
+        yield from self._updated(function, call)
+
+    # -- one by one --------------------------------------------------------------------------------------------------
+
+    def _moved(
+        self, function: FunctionInfo, node: cst.CSTNode, row: cst.BaseExpression, column: str, value: cst.BaseExpression
+    ) -> Iterator[Claim]:
+        """`row.status = "running"`, for a row that was chosen by its status."""
+        if not _is_state_value(value, column) or last_name(row) in NO_ROWS:
+            return
+        for read, tests in self._chosen(row, column):
+            rows = self._file.rows
+            if self._is_taking(read, tests, node, row) and self._is_open(function, node, read, text(row), column):
+                if rows.saving.reaches(function, node, text(row), column, read):
+                    yield Claim(_link(tests, column), column, node, "moved", read)
+
+    def _moved_by(self, function: FunctionInfo, call: cst.Call) -> Iterator[Claim]:
+        """The same in a function of the file or a method of the model."""
+        for row, callee, param in self._entered(call):
+            for assign, column, value in self._moves(callee, param, 0):
+                if not _is_state_value(value, column):
+                    continue
+                for read, tests in self._chosen(row, column):
+                    if self._is_taking(read, tests, call, row) and self._is_open(function, call, read, text(row), column):
+                        saving = self._file.rows.saving
+                        inside = read.orm == DJANGO and saving.saves_own(callee, param, column)
+                        if inside or saving.reaches(function, call, text(row), column, read):
+                            yield Claim(_link(tests, column), column, assign, "moved", read)
+
+    def _entered(self, call: cst.Call) -> Iterator[tuple[cst.BaseExpression, FunctionInfo, str]]:
+        """The rows that a call hands to a function of the file, each with the name it has there."""
+        callee = self._file.rows.method(call) or self._file.callee(call)
+        if callee is None or self._file.locks.takes(callee):
+            return
+        if isinstance(call.func, cst.Attribute) and callee.this is not None:
+            yield call.func.value, callee, callee.this
+        for param in callee.params:
+            given = argument_for(callee, param.name.value, call)
+            if given is not None:
+                yield given, callee, param.name.value
+
+    def _moves(
+        self, function: FunctionInfo, name: str, depth: int
+    ) -> Iterator[tuple[cst.CSTNode, str, cst.BaseExpression]]:
+        for node in function.own:
+            if isinstance(node, cst.Assign):
+                for target in node.targets:
+                    if isinstance(target.target, cst.Attribute) and text(target.target.value) == name:
+                        yield node, target.target.attr.value, node.value
+            elif isinstance(node, cst.Call) and depth < _DEEPEST:
+                for row, callee, param in self._entered(node):
+                    if text(row) == name and callee is not function:
+                        yield from self._moves(callee, param, depth + 1)
+
+    def _dispatched(self, function: FunctionInfo, call: cst.Call) -> Iterator[Claim]:
+        """`task.delay(row.id)`, for some of the rows that wait in a state."""
+        for arg in call.args:
+            for node in self._file.tree.within(arg.value):
+                for read in self._rows(node):
+                    tests = conditions(read.links)
+                    column = _waiting(tests)
+                    if column and is_sliced(read.links) and not names_one(tests):
+                        if self._is_open(function, call, read, text(node), column):
+                            yield Claim(_link(tests, column), column, call, "dispatched", read)
+
+    def _deleted(self, function: FunctionInfo, call: cst.Call) -> Iterator[Claim]:
+        """`row.delete()` after something was done with the row."""
+        row = call.args[0].value if call.args else call.func.value if isinstance(call.func, cst.Attribute) else None
+        if row is None or not isinstance(row, cst.Name):
+            return
+        for read in self._rows(row):
+            tests = conditions(read.links)
+            column = _waiting(tests)
+            if column and not read.partial and is_sliced(read.links) and not names_one(tests) and self._is_used(function, call, row):
+                if self._is_open(function, call, read, text(row), column):
+                    yield Claim(_link(tests, column), column, call, "deleted", read)
+
+    def _is_used(self, function: FunctionInfo, call: cst.Call, row: cst.Name) -> bool:
+        """Whether the row is given to anything else in the same loop."""
+        loop = next((n for n in self._file.ancestors(call) if isinstance(n, cst.For)), None)
+        if loop is None:
+            return False
+        for node in self._file.tree.within(loop.body):
+            if isinstance(node, cst.Call) and node is not call and called_name(node) not in ("delete", "append", "add"):
+                if any(isinstance(n, cst.Name) and n.value == row.value for arg in node.args for n in self._file.tree.within(arg)):
+                    return True
+        return False
+
+    # -- all at once -------------------------------------------------------------------------------------------------
+
+    def _updated(self, function: FunctionInfo, call: cst.Call) -> Iterator[Claim]:
+        """An UPDATE or DELETE of the rows by their ids, which does not ask for the state again."""
+        links = self._statement(call)
+        if links is None:
+            return
+        tests = conditions(links)
+        for test in tests:
+            if test.value is None or _KEYS.isdisjoint(words(test.column)):
+                continue
+            for node in self._file.tree.within(test.value):
+                for read in self._batches(node):
+                    yield from self._without_state(function, call, links, tests, read)
+
+    def _without_state(
+        self, function: FunctionInfo, call: cst.Call, links: tuple[cst.CSTNode, ...], tests: list[Condition], read: Read
+    ) -> Iterator[Claim]:
+        chosen = conditions(read.links)
+        states = {test.column for test in chosen if test.constant and test.state}
+        if not is_sliced(read.links) or names_one(chosen) or not states.isdisjoint(test.column for test in tests):
+            return
+        written = set(_written(links))
+        column = next((c for c in states if c in written), "")
+        if not column and "delete" in {called_name(link).removeprefix("a") for link in links if isinstance(link, cst.Call)}:
+            column = _waiting(chosen) if self._hands_on(function, read) else ""
+        if column and self._is_open(function, call, read, "", column):
+            yield Claim(_link(chosen, column), column, call, "updated" if written else "deleted", read)
+
+    def _hands_on(self, function: FunctionInfo, read: Read) -> bool:
+        """Whether the rows that are deleted are also returned."""
+        return any(
+            isinstance(node, cst.Return) and any(other.query is read.query for other in self._file.queries.of(node.value))
+            for node in function.own
+        )
+
+    def _statement(self, call: cst.Call) -> tuple[cst.CSTNode, ...] | None:
+        """The links of an UPDATE or DELETE that a call ends: `M.objects.filter(...).update(...)`, `update(M).where(...)`."""
+        parent = self._file.tree.parents[call]
+        if isinstance(parent, cst.Attribute) and parent.value is call:
+            return None
+        links: list[cst.CSTNode] = []
+        node: cst.BaseExpression = call
+        while isinstance(node, cst.Call):
+            links.append(node)
+            node = node.func.value if isinstance(node.func, cst.Attribute) else node.func
+        names = [called_name(link) for link in links if isinstance(link, cst.Call)]
+        return tuple(links) if {"update", "aupdate", "delete", "adelete"} & set(names) else None
+
+    def _batches(self, node: cst.CSTNode) -> Iterator[Read]:
+        if isinstance(node, cst.Name | cst.Call):
+            for read in self._file.queries.of(node):
+                if read.shape in ("query", "statement", "rows", "row", "pairs", "pair", "result"):
+                    yield read
+
+    # -- what is a claim ---------------------------------------------------------------------------------------------
+
+    def _rows(self, node: cst.CSTNode) -> Iterator[Read]:
+        if isinstance(node, cst.Name):
+            yield from (read for read in self._file.queries.of(node) if read.shape in ("row", "pair"))
+
+    def _chosen(self, row: cst.BaseExpression, column: str) -> Iterator[tuple[Read, list[Condition]]]:
+        """The reads of a row that chose it by the state of this column."""
+        for read in self._file.queries.of(row):
+            if read.shape == "row" and not read.partial and (not read.related or read.model is None and _is_start(read)):
+                tests = conditions(read.links)
+                if any(test.column == column and test.constant and test.state for test in tests):
+                    yield read, tests
+
+    def _is_taking(self, read: Read, tests: list[Condition], node: cst.CSTNode, row: cst.BaseExpression) -> bool:
+        """Whether a query takes rows off a heap: some of them, all in an order, or all that are sent somewhere."""
+        if names_one(tests):
+            return False
+        last = next((link for link in reversed(read.links) if isinstance(link, cst.Call)), None)
+        single = last is not None and called_name(last) in ("first", "afirst")
+        if is_sliced(read.links):
+            return True
+        return not read.related and not names_owner(tests) and (is_ordered(read.links) or single or self._sends(node, row))
+
+    def _sends(self, node: cst.CSTNode, row: cst.BaseExpression) -> bool:
+        """Whether the loop around also hands the row to a task or a mail."""
+        loop = next((around for around in self._file.ancestors(node) if isinstance(around, cst.For)), None)
+        inside = self._file.tree.within(loop.body) if loop is not None else ()
+        return any(
+            isinstance(call, cst.Call)
+            and (called_name(call) in DISPATCHING or not {"mail", "email"}.isdisjoint(words(called_name(call))))
+            and any(text(part) == text(row) for arg in call.args for part in self._file.tree.within(arg.value))
+            for call in inside
+        )
+
+    def _is_open(self, function: FunctionInfo, node: cst.CSTNode, read: Read, row: str, column: str) -> bool:
+        """Whether nothing keeps another worker from the same rows."""
+        if read.locked or self._file.rows.is_guarded(function, node, read, row, 0):
+            return False
+        return not any(self._repeats(call, column) for call in function.calls)
+
+    def _repeats(self, call: cst.Call, column: str) -> bool:
+        """Whether a call ends an UPDATE that names its rows and asks for their state again."""
+        links = self._statement(call)
+        if links is None:
+            return False
+        columns = {test.column for test in conditions(links)}
+        return column in columns and not _KEYS.isdisjoint(columns)
+
+
+def _is_start(read: Read) -> bool:
+    """Whether a related read is a query of its own (`order.items.filter(...)`) and not an attribute of a row."""
+    return any(isinstance(link, cst.Call) for link in read.links)
+
+
+def _link(tests: list[Condition], column: str) -> cst.CSTNode:
+    return next(test.link for test in tests if test.column == column)
+
+
+def _waiting(tests: list[Condition]) -> str:
+    """The column of the state in which rows wait, going by its name; empty when there is none."""
+    for test in tests:
+        if test.constant and test.state and not _STATES.isdisjoint(words(test.column)):
+            return test.column
+    return ""
+
+
+def _is_state_value(value: cst.BaseExpression, column: str) -> bool:
+    """Whether a value is another state: written in the code, the time, or who has taken the row."""
+    if isinstance(value, cst.IfExp):
+        return _is_state_value(value.body, column) and _is_state_value(value.orelse, column)
+    if is_constant(value):
+        return True
+    if isinstance(value, cst.Call):
+        return not _NOW.isdisjoint([called_name(value), *words(called_name(value))])
+    parts = words(column)
+    if isinstance(value, cst.Name | cst.Attribute):
+        return not (_STATES | _TAKERS).isdisjoint(parts) or bool({"now", "timestamp"} & set(words(text(value))))
+    return False
+
+
+def _written(links: tuple[cst.CSTNode, ...]) -> Iterator[str]:
+    """The columns that an UPDATE sets."""
+    for link in links:
+        if isinstance(link, cst.Call) and called_name(link) in ("update", "aupdate", "values"):
+            yield from (arg.keyword.value for arg in link.args if arg.keyword is not None)
+            given = argument(link, 0, None)
+            for element in given.elements if isinstance(given, cst.Dict) else ():
+                if isinstance(element, cst.DictElement):
+                    key = element.key
+                    yield key.attr.value if isinstance(key, cst.Attribute) else text(key).strip("\"'")

@@ -1,0 +1,228 @@
+"""What has surely run, and what has surely been tested, when control reaches a node. Structure only, no kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import libcst as cst
+
+from flake8_concurrency.model.names import dotted, leaves
+from flake8_concurrency.model.tree import COMPREHENSIONS, Tree
+
+_BLOCKS = (cst.Module, cst.IndentedBlock, cst.SimpleStatementSuite, cst.SimpleStatementLine)
+_HOLDING_STATEMENTS = (
+    cst.BaseSuite, cst.BaseCompoundStatement, cst.SimpleStatementLine, cst.Else, cst.Finally, cst.ExceptHandler,
+    cst.ExceptStarHandler, cst.MatchCase,
+)  # fmt: skip
+#: Below these nothing runs where they stand.
+_DEFERRED = (cst.FunctionDef, cst.Lambda, cst.ClassDef)
+
+
+class Condition(NamedTuple):
+    """An expression that was tested, and what came out."""
+
+    test: cst.BaseExpression
+    truth: bool
+
+
+class Flow:
+    """Answers for one tree; looks no further than the function around a node."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+
+    def earlier(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        """The statements, and the tests and `with` items around, that run before a node, the nearest first."""
+        child = node
+        for parent in self._tree.ancestors(node):
+            if isinstance(parent, _BLOCKS):
+                yield from reversed(_run_before(parent.body, child))
+            elif isinstance(parent, cst.If) and child is not parent.test:
+                yield parent.test
+            elif isinstance(parent, cst.With) and child is parent.body:
+                yield from reversed([item.item for item in parent.items])
+            elif isinstance(parent, cst.For) and child is parent.body:
+                yield parent.iter
+            elif isinstance(parent, cst.Try | cst.TryStar) and child is parent.orelse:
+                yield parent.body
+            if isinstance(parent, _DEFERRED):
+                return
+            child = parent
+
+    def certain(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        """The expressions and `with`, `for` and `while` statements that surely run to their end when a node does."""
+        match node:
+            case cst.SimpleStatementLine() | cst.IndentedBlock() | cst.SimpleStatementSuite():
+                for statement in node.body:
+                    yield from self.certain(statement)
+            case cst.If():
+                yield from self.certain(node.test)
+            case cst.With():
+                yield node
+                for item in node.items:
+                    yield from self.certain(item.item)
+                yield from self.certain(node.body)
+            case cst.For():
+                yield node
+                yield from self.certain(node.iter)
+            case cst.While():
+                yield node
+            case cst.Try() | cst.TryStar():
+                yield from self._certain_in_try(node)
+            case cst.BaseCompoundStatement() | cst.Lambda():
+                return
+            case _:
+                yield node
+                for child in self._tree.within(node):
+                    if isinstance(child, cst.Call | cst.Await) and not self._is_deferred(child, node):
+                        yield child
+
+    def _certain_in_try(self, node: cst.Try | cst.TryStar) -> Iterator[cst.CSTNode]:
+        if all(leaves(handler.body) for handler in node.handlers):
+            yield from self.certain(node.body)
+            if node.orelse is not None:
+                yield from self.certain(node.orelse.body)
+        if node.finalbody is not None:
+            yield from self.certain(node.finalbody.body)
+
+    def _is_deferred(self, node: cst.CSTNode, top: cst.CSTNode) -> bool:
+        """Whether a node below `top` may not run when `top` does."""
+        child = node
+        for parent in self._tree.ancestors(node):
+            if isinstance(parent, (*_DEFERRED, cst.GeneratorExp)):
+                return True
+            if isinstance(parent, cst.IfExp) and child is not parent.test:
+                return True
+            if isinstance(parent, cst.BooleanOperation) and child is parent.right:
+                return True
+            if parent is top:
+                return False
+            child = parent
+        return False
+
+    def conditions(self, node: cst.CSTNode) -> Iterator[Condition]:
+        """What tests around a node, and guards and loops before it, say when control gets there."""
+        child = node
+        for parent in self._tree.ancestors(node):
+            yield from _around(parent, child)
+            if isinstance(parent, _BLOCKS):
+                for statement in reversed(_run_before(parent.body, child)):
+                    yield from _left_behind(statement)
+            if isinstance(parent, _DEFERRED):
+                return
+            child = parent
+
+    def alternatives(self, node: cst.CSTNode) -> Iterator[tuple[cst.BaseExpression, list[cst.CSTNode]]]:
+        """The tests that decide whether a node runs, each with what runs in its place."""
+        child = node
+        for parent in self._tree.ancestors(node):
+            if isinstance(parent, cst.IfExp) and child is not parent.test:
+                yield parent.test, [parent.orelse if child is parent.body else parent.body]
+            elif isinstance(parent, cst.If) and child is not parent.test:
+                yield parent.test, self._instead_of(parent, child)
+            elif isinstance(parent, cst.BooleanOperation) and child is parent.right:
+                yield parent.left, [parent.left]
+            if isinstance(parent, _BLOCKS):
+                for statement in _run_before(parent.body, child):
+                    if isinstance(statement, cst.If) and statement.orelse is None and leaves(statement.body):
+                        yield statement.test, [statement.body]
+            if isinstance(parent, _DEFERRED):
+                return
+            child = parent
+
+    def _instead_of(self, parent: cst.If, child: cst.CSTNode) -> list[cst.CSTNode]:
+        if child is not parent.body:
+            return [parent.body]
+        if parent.orelse is not None:
+            return [parent.orelse]
+        block = self._tree.parents[parent]
+        if leaves(parent.body) and isinstance(block, _BLOCKS):
+            return [other for other in block.body if self._tree.order(other) > self._tree.order(parent)]
+        return []
+
+
+def _run_before(body: Sequence[cst.CSTNode], child: cst.CSTNode) -> list[cst.CSTNode]:
+    found: list[cst.CSTNode] = []
+    for statement in body:
+        if statement is child:
+            break
+        found.append(statement)
+    return found
+
+
+def _around(parent: cst.CSTNode, child: cst.CSTNode) -> Iterator[Condition]:
+    match parent:
+        case cst.If() | cst.IfExp():
+            if child is not parent.test:
+                yield from atoms(parent.test, child is parent.body)
+        case cst.While():
+            if child is parent.body:
+                yield from atoms(parent.test, True)
+        case cst.BooleanOperation(operator=operator):
+            if child is parent.right:
+                yield from atoms(parent.left, isinstance(operator, cst.And))
+        case cst.CompFor():
+            pass
+        case _ if isinstance(parent, COMPREHENSIONS) and child is not parent.for_in:
+            inner: cst.CompFor | None = parent.for_in
+            while inner is not None:
+                for condition in inner.ifs:
+                    yield from atoms(condition.test, True)
+                inner = inner.inner_for_in
+
+
+def _left_behind(statement: cst.CSTNode) -> Iterator[Condition]:
+    """What holds after a statement because it was left at its end."""
+    match statement:
+        case cst.If(orelse=None) if leaves(statement.body):
+            yield from atoms(statement.test, False)
+        case cst.If(orelse=cst.Else() as other) if leaves(other.body):
+            yield from atoms(statement.test, True)
+        case cst.While() if not _breaks(statement.body):
+            yield from atoms(statement.test, False)
+        case cst.Assert():
+            yield from atoms(statement.test, True)
+        case cst.SimpleStatementLine():
+            for small in statement.body:
+                if isinstance(small, cst.Assert):
+                    yield from atoms(small.test, True)
+
+
+def _breaks(node: cst.CSTNode) -> bool:
+    """Whether a loop's body can end the loop."""
+    if isinstance(node, cst.Break):
+        return True
+    if isinstance(node, cst.For | cst.While | cst.FunctionDef | cst.ClassDef):
+        return False
+    return isinstance(node, _HOLDING_STATEMENTS) and any(_breaks(child) for child in node.children)
+
+
+def breaks(loop: cst.For | cst.While) -> bool:
+    """Whether a loop can end before its iterable or condition does."""
+    return _breaks(loop.body)
+
+
+def atoms(test: cst.BaseExpression, truth: bool) -> Iterator[Condition]:
+    """The parts of a test whose outcome follows from its own; `all(…)` and `any(…)` speak for every element."""
+    match test:
+        case cst.UnaryOperation(operator=cst.Not(), expression=inner):
+            yield from atoms(inner, not truth)
+        case cst.BooleanOperation(operator=operator) if isinstance(operator, cst.And) == truth:
+            yield from atoms(test.left, truth)
+            yield from atoms(test.right, truth)
+        case cst.NamedExpr():
+            yield from atoms(test.value, truth)
+        case cst.Call(func=cst.Name(value=name), args=[cst.Arg(value=cst.GeneratorExp() | cst.ListComp() as each)]) if (
+            name == ("all" if truth else "any")
+        ):
+            yield from atoms(each.elt, truth)
+        case _:
+            yield Condition(test, truth)
+
+
+def text(node: cst.CSTNode | None) -> str:
+    """A chain of names as text, subscripts left out: what is said of `futures[0]` is said of `futures`."""
+    while isinstance(node, cst.Subscript):
+        node = node.value
+    return dotted(node)

@@ -1,0 +1,430 @@
+"""What an expression holds of the database: a query, its rows or one row; which ORM gave it, and whether it is locked.
+
+Types are mostly missing in real code, so an expression is known by the shape of its query: `X.objects.filter(...)`,
+`session.query(M)...first()`, `session.scalars(select(M)...)`. A shape that other libraries share is not enough.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import libcst as cst
+
+from flake8_concurrency.model import clauses
+from flake8_concurrency.model.calls import argument, literal
+from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
+from flake8_concurrency.model.locks import called_name, is_lock_name, is_locking, words
+from flake8_concurrency.model.names import Binding, dotted
+from flake8_concurrency.model.spelling import text
+
+if TYPE_CHECKING:
+    from flake8_concurrency.model.file import FileModel
+
+DJANGO, SQLALCHEMY = "Django", "SQLAlchemy"
+
+_DEEPEST = 30
+_NOTHING: tuple[Read, ...] = ()
+
+
+class Read(NamedTuple):
+    """Something of the database.
+
+    `shape` is one of query (a manager or query, not sent yet), statement (a `select()`), result (what `execute` gives),
+    rows, row, pair and pairs (a tuple whose first item is a row, and many of them), keyed (a dict of rows). `query` is the
+    expression that chose the rows, `sent` the one that read them, `links` the calls and slices of the chain.
+    """
+
+    shape: str
+    orm: str
+    query: cst.CSTNode
+    sent: cst.CSTNode
+    model: cst.BaseExpression | None = None
+    locked: bool = False
+    links: tuple[cst.CSTNode, ...] = ()
+    #: Reached from another row: `order.customer`, `order.items.all()`.
+    related: bool = False
+    #: What sends the query, where it is written: `session`.
+    session: cst.BaseExpression | None = None
+    #: Only columns are read: `select(M.id)`, `.values_list("pk")`.
+    partial: bool = False
+
+
+class Queries:
+    """Follows queries and rows through the expressions of one file."""
+
+    def __init__(self, file: FileModel) -> None:
+        self._file = file
+        self._known: dict[tuple[cst.CSTNode, bool], tuple[Read, ...]] = {}
+        self._open: set[cst.CSTNode] = set()
+        #: How many functions are being asked for what they return: their parameters are one call's, not every caller's.
+        self._returning = 0
+        self._imports = clauses.imported(file.tree.module)
+        self._calls: dict[str, list[cst.Call]] | None = None
+
+    # -- the question ------------------------------------------------------------------------------------------------
+
+    def of(self, node: cst.CSTNode | None) -> tuple[Read, ...]:
+        """Everything of the database that an expression may hold; empty when that is not known."""
+        if node is None:
+            return _NOTHING
+        key = (node, self._returning > 0)
+        if key in self._known:
+            return self._known[key]
+        if node in self._open or len(self._open) > _DEEPEST:
+            return _NOTHING
+        self._open.add(node)
+        try:
+            found = tuple(dict.fromkeys(self._evaluate(node)))
+        finally:
+            self._open.discard(node)
+        if found or not self._open:
+            self._known[key] = found
+        return found
+
+    def _evaluate(self, node: cst.CSTNode) -> tuple[Read, ...]:
+        match node:
+            case cst.Name():
+                return self._name(node)
+            case cst.Attribute():
+                return self._attribute(node)
+            case cst.Call():
+                return self._call(node)
+            case cst.Await():
+                return self.of(node.expression)
+            case cst.NamedExpr():
+                return self.of(node.value)
+            case cst.IfExp():
+                return self.of(node.body) + self.of(node.orelse)
+            case cst.BooleanOperation():
+                return self.of(node.left) + self.of(node.right)
+            case cst.Subscript():
+                return self._subscript(node)
+            case cst.List() | cst.Tuple() if node.elements:
+                return tuple(_as(read, "rows") for read in self.of(node.elements[0].value) if read.shape == "row")
+            case cst.ListComp() | cst.GeneratorExp() | cst.SetComp():
+                return tuple(_as(read, "rows") for read in self.of(node.elt) if read.shape == "row")
+            case cst.DictComp():
+                return tuple(_as(read, "keyed") for read in self.of(node.value) if read.shape == "row")
+        return _NOTHING
+
+    # -- names and attributes ----------------------------------------------------------------------------------------
+
+    def _name(self, node: cst.Name) -> tuple[Read, ...]:
+        found = _NOTHING
+        for binding in self._file.names.reaching(node) or ():
+            found += self.bound(binding)
+        return found
+
+    def bound(self, binding: Binding) -> tuple[Read, ...]:
+        """What a binding gives its name."""
+        if binding.how == "for":
+            return self._iterated(binding.value, binding.path)
+        if binding.how == "with":
+            return self._entered(binding.value)
+        if binding.how == "param":
+            return self._given(binding)
+        if binding.how == "assign":
+            return self._at(binding.value, binding.path) or self._collected(binding)
+        return _NOTHING
+
+    def _collected(self, binding: Binding) -> tuple[Read, ...]:
+        """The rows that are put into a list that starts empty."""
+        statement, value = binding.node, binding.value
+        if not (isinstance(statement, cst.Assign) and isinstance(value, cst.List) and not value.elements):
+            return _NOTHING
+        names = {target.target.value for target in statement.targets if isinstance(target.target, cst.Name)}
+        found = _NOTHING
+        for node in self._file.tree.own[self._file.tree.scope_of(statement)]:
+            match node:
+                case cst.Call(func=cst.Attribute(value=cst.Name(value=name), attr=cst.Name(value="append")), args=[arg]):
+                    if name in names:
+                        found += tuple(_as(read, "rows") for read in self.of(arg.value) if read.shape == "row")
+        return found
+
+    def _at(self, value: cst.BaseExpression | None, path: tuple[int, ...]) -> tuple[Read, ...]:
+        if not path:
+            return self.of(value)
+        if isinstance(value, cst.Tuple | cst.List) and 0 <= path[0] < len(value.elements):
+            return self._at(value.elements[path[0]].value, path[1:])
+        return _unpacked(self.of(value), path)
+
+    def _iterated(self, value: cst.BaseExpression | None, path: tuple[int, ...]) -> tuple[Read, ...]:
+        if isinstance(value, cst.Call) and path:
+            name = called_name(value)
+            if name == "enumerate" and value.args and path[0] == 1:
+                return self._iterated(value.args[0].value, path[1:])
+            if name == "groupby" and value.args and path == (1,):
+                return self._iterated_rows(value.args[0].value)
+            if name == "zip" and 0 <= path[0] < len(value.args):
+                return self._iterated(value.args[path[0]].value, path[1:])
+            if name == "items" and path == (1,) and isinstance(value.func, cst.Attribute):
+                return tuple(_as(read, "row") for read in self.of(value.func.value) if read.shape == "keyed")
+        return _unpacked(elements(self.of(value), value), path)
+
+    def _iterated_rows(self, value: cst.BaseExpression) -> tuple[Read, ...]:
+        return tuple(_as(read, "rows") for read in elements(self.of(value), value) if read.shape == "row")
+
+    def _entered(self, value: cst.BaseExpression | None) -> tuple[Read, ...]:
+        callee = self._file.callee(value) if isinstance(value, cst.Call) else None
+        if callee is None or not callee.decorator_names & {"contextmanager", "asynccontextmanager"}:
+            return _NOTHING
+        return self.returned(callee, "row")
+
+    def _given(self, binding: Binding) -> tuple[Read, ...]:
+        """What the file's own callers give for a parameter: known only when it is known for each of them."""
+        function = self._file.tree.parents[self._file.tree.parents[binding.node]]
+        info = self._file.definitions.functions.get(function)  # type: ignore[call-overload]
+        assert isinstance(binding.node, cst.Param)
+        if info is None or binding.node.star or self._returning:
+            return _NOTHING
+        found = _NOTHING
+        for call in self.callers(info):
+            given = self.of(argument_for(info, binding.node.name.value, call))
+            if not given:
+                return _NOTHING
+            found += given
+        return found
+
+    def callers(self, info: FunctionInfo) -> list[cst.Call]:
+        """The calls of the file that enter a function."""
+        if self._calls is None:
+            self._calls = {}
+            for node in self._file.tree.nodes:
+                if isinstance(node, cst.Call):
+                    self._calls.setdefault(called_name(node), []).append(node)
+        return [call for call in self._calls.get(info.name, ()) if self._file.callee(call) is info]
+
+    def _attribute(self, node: cst.Attribute) -> tuple[Read, ...]:
+        name = node.attr.value
+        if clauses.is_manager(name) and self._imports.may_be_django:
+            return (Read("query", DJANGO, node, node, node.value),)
+        if name == "query" and clauses.names_class(node.value):
+            return (Read("query", SQLALCHEMY, node, node, node.value),)
+        own = self._own_attribute(node)
+        if own is not None:
+            return own
+        rows = (read for read in self.of(node.value) if read.shape in ("row", "pair"))
+        return tuple(read._replace(shape="row", model=None, related=True) for read in rows)
+
+    def _own_attribute(self, node: cst.Attribute) -> tuple[Read, ...] | None:
+        """What an attribute of one of the file's own objects holds, wherever it is assigned; None for other objects."""
+        info = self.class_of(node.value)
+        if info is None:
+            return None
+        method = info.methods.get(node.attr.value)
+        if method is not None:
+            return self.returned(method) if method.is_property else _NOTHING
+        bindings = [*info.attributes.get(node.attr.value, ()), *info.assigned.get(node.attr.value, ())]
+        found = _NOTHING
+        for binding in bindings:
+            given = self.bound(binding)
+            if not given and not (binding.value is None or literal(binding.value) == (None,)):
+                return _NOTHING
+            found += given
+        return found if bindings else None
+
+    def class_of(self, node: cst.BaseExpression) -> ClassInfo | None:
+        """The class of the file that an expression is an instance of, or is."""
+        kind = self._file.kind(node)
+        if kind is not None and kind.name == "type":
+            kind = kind.args[0]
+        return kind.ref if kind is not None and isinstance(kind.ref, ClassInfo) else None
+
+    # -- calls -------------------------------------------------------------------------------------------------------
+
+    def _call(self, node: cst.Call) -> tuple[Read, ...]:
+        name = called_name(node)
+        receiver = node.func.value if isinstance(node.func, cst.Attribute) else None
+        callee = self._file.callee(node)
+        found: tuple[Read, ...] | None = None
+        base = self.of(receiver)
+        if base:
+            found = self._on(base, name, node)
+        if found is None and callee is not None:
+            found = self.returned(callee)
+        if found is None:
+            return self._started(name, receiver, node)
+        if is_locking(node) or (callee is not None and self._file.locks.takes(callee)):
+            return tuple(read._replace(locked=True) for read in found)
+        return found
+
+    def _started(self, name: str, receiver: cst.BaseExpression | None, node: cst.Call) -> tuple[Read, ...]:
+        """A call on something unknown, where its shape tells enough."""
+        found = self._of_session(name, receiver, node) or self._of_library(name, node)
+        if found:
+            return found
+        if is_locking(node):
+            given = tuple(read._replace(locked=True) for arg in node.args for read in self.of(arg.value))
+            return given or tuple(Read(shape, "", node, node, locked=True) for shape in ("row", "query"))
+        if receiver is not None and self._imports.django:
+            return self._of_view(name, receiver, node) or self._related(name, receiver, node)
+        return _NOTHING
+
+    def _of_view(self, name: str, receiver: cst.BaseExpression, node: cst.Call) -> tuple[Read, ...]:
+        """`self.get_object()` of a view of Django or Django REST framework, where the file doesn't say what it does."""
+        if name != "get_object" or node.args or not isinstance(receiver, cst.Name):
+            return _NOTHING
+        info = self.class_of(receiver)
+        if info is None or not info.bases:
+            return _NOTHING
+        queryset = info.methods.get("get_queryset")
+        locked = queryset is not None and self._file.locks.takes(queryset)
+        return (Read("row", DJANGO, node, node, None, locked, (node,)),)
+
+    def returned(self, info: FunctionInfo, yielded: str = "rows") -> tuple[Read, ...]:
+        """What calling a function of the file gives; a row that it yields is given in the shape `yielded`."""
+        self._returning += 1
+        try:
+            return self._returned(info, yielded)
+        finally:
+            self._returning -= 1
+
+    def _returned(self, info: FunctionInfo, yielded: str) -> tuple[Read, ...]:
+        found = _NOTHING
+        for node in info.own:
+            if isinstance(node, cst.Return):
+                found += self.of(node.value)
+            elif isinstance(node, cst.Yield) and not isinstance(node.value, cst.From):
+                found += tuple(_as(read, yielded) for read in self.of(node.value) if read.shape == "row")
+        return found
+
+    def _on(self, base: tuple[Read, ...], name: str, node: cst.Call) -> tuple[Read, ...] | None:
+        """A method of something that is known; None when the method is not."""
+        found: list[Read] = []
+        for read in base:
+            if read.shape == "keyed":
+                shape = {"get": "row", "pop": "row", "values": "rows"}.get(name, "")
+            else:
+                shape = clauses.answer(read.shape, read.orm, name, read.related)
+            if shape == "?":
+                return None
+            if not shape:
+                continue
+            is_partial = read.partial or name in clauses.COLUMNS
+            changed = read._replace(shape=shape, sent=node, links=(*read.links, node), partial=is_partial)
+            if read.shape in ("query", "statement"):
+                is_lock = is_lock_name(name)
+                query = read.query if name in clauses.SENDING or shape not in ("query", "statement") else node
+                changed = changed._replace(query=query, locked=read.locked or is_lock)
+            found.append(changed)
+        return tuple(found)
+
+    def _of_session(self, name: str, receiver: cst.BaseExpression | None, node: cst.Call) -> tuple[Read, ...]:
+        """What a session of SQLAlchemy reads."""
+        if receiver is None or not node.args:
+            return _NOTHING
+        first = node.args[0].value
+        if name == "query":
+            return self._selecting(node, "query", receiver)
+        shape = clauses.EXECUTING.get(name)
+        if shape is not None:
+            given = (read for read in self.of(first) if read.shape == "statement" and read.orm == SQLALCHEMY)
+            return tuple(read._replace(shape=shape, sent=node, session=receiver) for read in given)
+        if name in clauses.BY_KEY and clauses.names_class(first) and self._is_session(receiver):
+            locked = (given := argument(node, None, "with_for_update")) is not None and literal(given) not in ((None,), (False,))
+            return (Read("row", SQLALCHEMY, node, node, first, locked, (node,), session=receiver),)
+        return _NOTHING
+
+    def _is_session(self, node: cst.BaseExpression) -> bool:
+        if self._file.is_a(node, *clauses.SESSIONS):
+            return True
+        while isinstance(node, cst.Call):
+            node = node.func
+        return dotted(node).rpartition(".")[2] in clauses.SESSION_NAMES
+
+    def _of_library(self, name: str, node: cst.Call) -> tuple[Read, ...]:
+        first = node.args[0].value if node.args else None
+        if name == "select" or self._file.qualified(node.func) in clauses.SELECTS:
+            return self._selected(node)
+        if name.startswith(("get_object_or_", "aget_object_or_", "get_list_or_", "aget_list_or_")) and first is not None:
+            shape = "rows" if "list" in name else "row"
+            given = self.of(first) or ((Read("query", DJANGO, node, node, first),) if clauses.names_class(first) else ())
+            return tuple(read._replace(shape=shape, sent=node, links=(*read.links, node)) for read in given if read.shape == "query")
+        if isinstance(node.func, cst.Name) and first is not None and name in clauses.KEEPING:
+            return tuple(
+                _as(read, clauses.KEEPING[name]) for read in elements(self.of(first), first) if read.shape == "row"
+            )
+        return _NOTHING
+
+    def _selected(self, node: cst.Call) -> tuple[Read, ...]:
+        qualified = self._file.qualified(node.func) or ""
+        if not node.args and isinstance(node.func, cst.Attribute) and self._imports.sqlalchemy:
+            return (Read("statement", SQLALCHEMY, node, node, node.func.value, partial=True),)
+        if not (qualified in clauses.SELECTS or self._may_be_select(node.func, qualified)):
+            return _NOTHING
+        return self._selecting(node, "statement", None)
+
+    def _may_be_select(self, func: cst.BaseExpression, qualified: str) -> bool:
+        """`select` of the project's own module of the database, `db.select`."""
+        if isinstance(func, cst.Attribute):
+            return text(func.value).rpartition(".")[2] in ("db", "sa")
+        return self._imports.sqlalchemy and (not qualified or qualified.startswith("."))
+
+    def _selecting(self, node: cst.Call, shape: str, session: cst.BaseExpression | None) -> tuple[Read, ...]:
+        """`select(M)` and `session.query(M)`, or the same of columns: `select(M.id)`, `select(table.c.id)`."""
+        entities = [arg.value for arg in node.args]
+        if not entities or any(arg.keyword is not None or arg.star for arg in node.args):
+            return _NOTHING
+        if len(entities) == 1 and clauses.names_class(entities[0]):
+            return (Read(shape, SQLALCHEMY, node, node, entities[0], session=session),)
+        owners = [clauses.owner(entity) for entity in entities]
+        if owners[0] is None or any(owner is None or text(owner) != text(owners[0]) for owner in owners):
+            return _NOTHING
+        return (Read(shape, SQLALCHEMY, node, node, owners[0], session=session, partial=True),)
+
+    def _related(self, name: str, receiver: cst.BaseExpression, node: cst.Call) -> tuple[Read, ...]:
+        """Django's managers that have no known type: related ones (`order.items`) and those of the project."""
+        if not isinstance(receiver, cst.Attribute) or not clauses.only_django(name, node):
+            return _NOTHING
+        is_class = clauses.names_class(receiver.value)
+        start = Read("query", DJANGO, receiver, receiver, receiver.value if is_class else None, related=not is_class)
+        start = start._replace(locked=any(read.locked for read in self.of(receiver.value)))
+        return self._on((start,), name, node) or _NOTHING
+
+    # -- items -------------------------------------------------------------------------------------------------------
+
+    def _subscript(self, node: cst.Subscript) -> tuple[Read, ...]:
+        base = self.of(node.value)
+        if not base or len(node.slice) != 1:
+            return _NOTHING
+        if isinstance(node.slice[0].slice, cst.Slice):
+            return tuple(
+                read._replace(query=node if read.shape == "query" else read.query, links=(*read.links, node))
+                for read in base
+                if read.shape in ("query", "rows", "pairs")
+            )
+        first = isinstance(node.slice[0].slice, cst.Index) and literal(node.slice[0].slice.value) == (0,)
+        found = tuple(_as(read, "row") for read in base if read.shape == "keyed" or (read.shape == "pair" and first))
+        return found + elements(base, node)
+
+
+def argument_for(info: FunctionInfo, name: str, call: cst.Call) -> cst.BaseExpression | None:
+    """The expression that a call gives for a parameter of a function."""
+    names = [param.name.value for param in (*info.node.params.posonly_params, *info.node.params.params)]
+    position = names.index(name) if name in names else None
+    if position is not None and info.this is not None and not info.is_static:
+        position = position - 1 if isinstance(call.func, cst.Attribute) else position
+    return argument(call, position, name)
+
+
+def elements(reads: tuple[Read, ...], at: cst.CSTNode | None) -> tuple[Read, ...]:
+    """What iterating gives, or indexing."""
+    single = {"query": "row", "rows": "row", "pairs": "pair", "result": "pair"}
+    return tuple(
+        read._replace(shape=single[read.shape], sent=at if read.shape == "query" and at is not None else read.sent)
+        if read.shape in single
+        else read
+        for read in reads
+        # A collection of SQLAlchemy is a relationship to iterate over: `for item in order.items`.
+        if read.shape in single or (read.shape == "row" and read.related and read.orm == SQLALCHEMY)
+    )
+
+
+def _unpacked(reads: tuple[Read, ...], path: tuple[int, ...]) -> tuple[Read, ...]:
+    if not path:
+        return reads
+    return tuple(_as(read, "row") for read in reads if read.shape == "pair") if path == (0,) else _NOTHING
+
+
+def _as(read: Read, shape: str) -> Read:
+    return read._replace(shape=shape)

@@ -1,0 +1,114 @@
+"""Waits that are over before they begin: the future is done, the process has ended, the pool has nothing left to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from flake8_concurrency.model.calls import literal
+from flake8_concurrency.model.flow import Condition
+from flake8_concurrency.model.futures import FUTURE
+from flake8_concurrency.model.names import dotted
+
+if TYPE_CHECKING:
+    from flake8_concurrency.model.file import FileModel
+
+#: What asks whether a wait would end at once: the method, and the answer that says so.
+_ASKS = {"join": ("is_alive", False), "wait": ("is_set", True), "get": ("ready", True), "result": ("done", True)}
+_POPEN, _SOCKET = "subprocess.Popen", "socket.socket"
+#: What waits for the work of a pool inside its `with`.
+_READS = frozenset({"result", "exception", "wait", "as_completed"})
+
+
+class Settled:
+    """Answers for one file."""
+
+    def __init__(self, file: FileModel) -> None:
+        self._file = file
+
+    def before(self, call: cst.Call) -> bool:
+        """Whether what a method call waits for is surely over when it is reached."""
+        func = call.func
+        if not isinstance(func, cst.Attribute):
+            return False
+        subject = func.value
+        if self._file.is_a(subject, FUTURE):
+            return self._file.futures.is_done(subject)
+        name = dotted(subject)
+        if not name:
+            return False
+        if self._file.is_a(subject, _SOCKET):
+            return self._is_non_blocking(name, call)
+        if self._file.is_a(subject, _POPEN):
+            conditions = self._file.flow.conditions(call)
+            return any(_has_ended(name, one) for one in conditions) or self._was_killed(name, call)
+        method, answer = _ASKS.get(func.attr.value, ("", True))
+        asking = f"{name}.{method}"
+        return any(
+            truth is answer and isinstance(test, cst.Call) and dotted(test.func) == asking
+            for test, truth in self._file.flow.conditions(call)
+        )
+
+    def _was_killed(self, name: str, call: cst.Call) -> bool:
+        """`kill()` then `wait()`: the process is gone, this only takes its status."""
+        return any(
+            isinstance(event, cst.Call) and dotted(event.func) == f"{name}.kill"
+            for earlier in self._file.flow.earlier(call)
+            for event in self._file.flow.certain(earlier)
+        )
+
+    def _is_non_blocking(self, name: str, call: cst.Call) -> bool:
+        """Whether the function, or for an attribute the file, makes a socket that never waits or has nobody to wait for."""
+        function = self._file.function_of(call)
+        if "." in name or function is None:
+            nodes = [node for own in self._file.tree.own.values() for node in own]
+        else:
+            nodes = function.own
+        for node in nodes:
+            if isinstance(node, cst.Call):
+                if dotted(node.func) in (f"{name}.setblocking", f"{name}.settimeout") and node.args:
+                    if literal(node.args[0].value) in ((False,), (0,)):
+                        return True
+                # Datagrams are handed to the system and gone.
+                if any(_last_part(arg.value) == "SOCK_DGRAM" for arg in node.args):
+                    return True
+        return False
+
+    def on_leaving(self, statement: cst.With, item: cst.WithItem) -> bool:
+        """Whether a pool surely has no work left when its `with` is left, or somebody has already waited for it."""
+        tree = self._file.tree
+        pool = dotted(item.asname.name if item.asname is not None else item.item)
+        last_use = last_await = -1
+        for node in tree.within(statement.body):
+            if isinstance(node, cst.Await):
+                last_await = max(last_await, *map(tree.order, tree.within(node)))
+            elif isinstance(node, cst.Call):
+                name = _last_name(node)
+                if name in _READS or (name == "map" and not isinstance(tree.parents[node], cst.Expr)):
+                    return True
+                if name == "shutdown" and dotted(node.func) == f"{pool}.shutdown":
+                    return True
+            if isinstance(node, cst.Name | cst.Attribute) and dotted(node) == pool:
+                last_use = tree.order(node)
+        return -1 < last_use < last_await
+
+
+def _has_ended(name: str, condition: Condition) -> bool:
+    """Whether a test says that a process is over: `p.poll() is not None`, `p.returncode is not None`."""
+    match condition.test:
+        case cst.Comparison(left=left, comparisons=[cst.ComparisonTarget(operator=operator, comparator=other)]):
+            asked = dotted(left.func if isinstance(left, cst.Call) else left)
+            if literal(other) != (None,) or asked not in (f"{name}.poll", f"{name}.returncode"):
+                return False
+            return isinstance(operator, cst.IsNot if condition.truth else cst.Is)
+    return False
+
+
+def _last_part(node: cst.BaseExpression) -> str:
+    return dotted(node).rpartition(".")[2]
+
+
+def _last_name(call: cst.Call) -> str:
+    func = call.func
+    return func.attr.value if isinstance(func, cst.Attribute) else dotted(func)

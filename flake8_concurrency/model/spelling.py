@@ -1,0 +1,34 @@
+"""How an expression is spelled, to compare it with others and to show it."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+
+def same(one: cst.BaseExpression, other: cst.BaseExpression) -> bool:
+    """Whether two expressions are spelled alike: chains of names, with plain subscripts."""
+    found = text(one)
+    return bool(found) and found == text(other)
+
+
+def text(node: cst.CSTNode) -> str:
+    """An expression as a message shows it; empty for one that is too long for that, or has calls in it."""
+    match node:
+        case cst.Name(value=value):
+            return value
+        case cst.Integer(value=value) | cst.Float(value=value) | cst.SimpleString(value=value):
+            return value
+        case cst.Attribute(value=value, attr=attr):
+            inner = text(value)
+            return f"{inner}.{attr.value}" if inner else ""
+        case cst.Subscript(value=value) if len(node.slice) == 1 and isinstance(node.slice[0].slice, cst.Index):
+            inner, index = text(value), text(node.slice[0].slice.value)
+            return f"{inner}[{index}]" if inner and index else ""
+    return ""
+
+
+def last_name(node: cst.CSTNode) -> str:
+    """The last name of a chain: `c` of `a.b.c`; empty for anything else."""
+    if isinstance(node, cst.Attribute):
+        return node.attr.value
+    return node.value if isinstance(node, cst.Name) else ""

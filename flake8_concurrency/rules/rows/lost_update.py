@@ -1,0 +1,107 @@
+"""CNC301 lost-update."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from flake8_concurrency.model.queries import DJANGO
+from flake8_concurrency.model.rows import LostUpdate as Update
+from flake8_concurrency.model.shapes import KEEPS, READING, writes_row, writes_self
+from flake8_concurrency.model.spelling import text
+from flake8_concurrency.rule import Gate, Rule
+
+
+class LostUpdate(Rule):
+    """A row that was read without a lock is written back from its own old value.
+
+    Two requests that run at once read the same value, each adds its own change, and the second write silently
+    overwrites the first: the counter counts one, the list keeps one of two entries, the balance is wrong.
+
+    Bad:
+
+        from app.models import Account
+
+        def deposit(pk, amount):
+            account = Account.objects.get(pk=pk)
+            account.balance += amount
+            account.save()
+
+    Bad:
+
+        def deposit(session, account_id, amount):
+            account = session.get(Account, account_id)
+            account.balance = account.balance + amount
+            session.commit()
+
+    Good:
+
+        from django.db import transaction
+        from django.db.models import F
+
+        from app.models import Account
+
+        def deposit(pk, amount):
+            Account.objects.filter(pk=pk).update(balance=F("balance") + amount)
+
+        @transaction.atomic
+        def withdraw(pk, amount):
+            account = Account.objects.select_for_update().get(pk=pk)
+            account.balance -= amount
+            account.save()
+
+    Good:
+
+        def deposit(session, account_id, amount):
+            account = session.get(Account, account_id, with_for_update=True)
+            account.balance += amount
+            session.commit()
+
+    Known limits:
+        A row that came in as a parameter is followed to the callers in the same file, no further. A change of a
+        SQLAlchemy row counts as written when the session is flushed or committed after it, and also when the session
+        came from outside (a parameter, an attribute, `db.session`): whoever owns it commits. Only a session that the
+        function made itself and never commits writes nothing. Any lock held around the write or taken before it in the
+        function counts, whatever it is called on, except one row of the same class chosen by something else.
+        Management commands, migrations and tests are silent.
+    """
+
+    code = "CNC301"
+    name = "lost-update"
+    message = (
+        "{row}.{attribute} is written back from the value read on line {line} without a lock, so of two updates at once "
+        "one is lost{where}: use {remedy}, or flake8_concurrency.runtime.locked"
+    )
+    gate = Gate(
+        anchors=frozenset(),
+        shape=writes_row,
+        callers=True,
+        inner=writes_self,
+        evidence=(READING,),
+        keeps=KEEPS,
+    )
+    quiet = True
+
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
+        for update in self.file.rows.lost_updates(self.file.definitions.functions[node]):
+            self.report(
+                update.node,
+                row=update.row,
+                attribute=update.write.attribute,
+                line=self.file.line(update.read.sent),
+                where=self._where(update),
+                remedy=_remedy(update),
+            )
+
+    def _where(self, update: Update) -> str:
+        if update.method is None:
+            return ""
+        return f" (in {update.method.qualified_name}, line {self.file.line(update.write.node)})"
+
+
+def _remedy(update: Update) -> str:
+    write, model = update.write, "Model" if update.read.model is None else text(update.read.model) or "Model"
+    if update.read.orm == DJANGO:
+        return f'F("{write.attribute}") {write.step}' if write.step else ".select_for_update() in a transaction"
+    if write.step:
+        return f"update({model}).values({write.attribute}={model}.{write.attribute} {write.step})"
+    return ".with_for_update() on the query"
