@@ -191,13 +191,8 @@ def message_fields(message: str) -> frozenset[str]:
 def _gate_problems(gate: object) -> Iterator[str]:
     if not isinstance(gate, Gate):
         yield "its gate must be a Gate"
-    elif not all(_is_word_group(group) for group in (*_anchor_groups(gate), *gate.context)):
+    elif not all(_is_word_group(group) for group in (gate.anchors, *gate.context)):
         yield "its gate's anchors, and each group of its context, must be a frozenset of words with at least one word"
-
-
-def _anchor_groups(gate: Gate) -> tuple[object, ...]:
-    """The anchors, unless a shape stands in their place."""
-    return () if gate.shape is not None and gate.callers and gate.anchors == frozenset() else (gate.anchors,)
 
 
 def _is_word_group(group: object) -> bool:

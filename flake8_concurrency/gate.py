@@ -7,13 +7,16 @@ whatever they lead to. flake8's `ast` tree tells, and is never changed.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from flake8_concurrency.outline import OWN, Outline, Unit, derived, first_line, grouped, units
 from flake8_concurrency.knowledge.words import ANY
-from flake8_concurrency.rule import Gate, Rule
-from flake8_concurrency.words import WORD, Called
+from flake8_concurrency.outline import OWN, Outline, Unit, derived, first_line, grouped, units
+from flake8_concurrency.rule import Asking, Gate, Rule
+from flake8_concurrency.words import WORD, Called, imported_from
+
+#: Functions that run an event loop until what they are given is done.
+_STARTERS = frozenset({"run", "run_until_complete"})
 
 
 class Slice(NamedTuple):
@@ -35,7 +38,8 @@ def whole(rules: Sequence[type[Rule]], lines: Sequence[str], tree: ast.Module) -
 
 def narrow(rules: Sequence[type[Rule]], lines: Sequence[str], tree: ast.Module) -> Slice | None:
     """The slice of a text that the rules need; None when no rule can speak."""
-    possible = could_speak(rules, set(WORD.findall("".join(lines))))
+    some = set(WORD.findall("".join(lines)))
+    possible = could_speak(rules, some | {imported_from(word) for word in some})
     if not possible:
         return None
     outline = Outline(list(units(tree, lines)))
@@ -43,7 +47,11 @@ def narrow(rules: Sequence[type[Rule]], lines: Sequence[str], tree: ast.Module) 
     speaking = tuple(rule for rule in possible if found[rule])
     if not speaking:
         return None
-    return _cut(speaking, lines, outline.closure(unit for rule in speaking for unit in found[rule]), outline.units)
+    # A question about rows needs more than kinds: a lock may be taken, or a row read, by what is called.
+    asking = {unit for rule in speaking if rule.gate.asks is not None for unit in found[rule]}
+    called = {other for unit in asking for other in outline.targets(unit)}
+    kept = outline.support({*called, *(unit for rule in speaking for unit in found[rule])})
+    return _cut(speaking, lines, kept, outline.units)
 
 
 def could_speak(rules: Sequence[type[Rule]], some: set[str]) -> list[type[Rule]]:
@@ -51,17 +59,17 @@ def could_speak(rules: Sequence[type[Rule]], some: set[str]) -> list[type[Rule]]
     return [
         rule
         for rule in rules
-        if (rule.gate.callers or any(_may_be_called(anchor, rule.gate, some) for anchor in rule.gate.anchors))
-        and _has_evidence(rule.gate, " ".join(some) if rule.gate.evidence else "")
+        if _may_be_anchored(rule.gate, some)
         and not any(some.isdisjoint(group) for group in rule.gate.context)
         and (not rule.gate.only_async or "async" in some)
     ]
 
 
-def _may_be_called(anchor: str, gate: Gate, some: set[str]) -> bool:
-    if anchor not in some and anchor != ANY:
-        return False
-    return anchor not in gate.needs or not some.isdisjoint(gate.needs[anchor])
+def _may_be_anchored(gate: Gate, some: set[str]) -> bool:
+    anchors = some & gate.anchors
+    if ANY in gate.anchors:
+        anchors.add(ANY)
+    return any(anchor not in gate.needs or not some.isdisjoint(gate.needs[anchor]) for anchor in anchors)
 
 
 # -- seeds: where a finding could stand --------------------------------------------------------------------------------
@@ -69,9 +77,9 @@ def _may_be_called(anchor: str, gate: Gate, some: set[str]) -> bool:
 
 def seeds(gate: Gate, outline: Outline) -> set[Unit]:
     """The units in which a finding could stand."""
-    if gate.callers:
-        return _with_callers(gate, outline)
     anchors = outline.other_names(gate.anchors)
+    if gate.asks is not None:
+        return _asking(gate, anchors, outline)
     if gate.reaches:
         found = _entering_on_loop(gate, anchors, outline)
     else:
@@ -142,7 +150,25 @@ def _entering_on_loop(gate: Gate, anchors: set[str], outline: Outline) -> set[Un
         names |= outline.other_names(name for unit in fresh for name in unit.entries)
         fresh = [unit for unit in outline.units if unit not in reached and unit.enters(names, on_loop=False)]
     on_loop = (unit for unit in outline.units if "async" in unit.names)
-    return {unit for unit in on_loop if unit in reached or unit.enters(names, on_loop=True)}
+    found = {unit for unit in on_loop if unit in reached or unit.enters(names, on_loop=True)}
+    return found | _entered(found, reached, outline) | _starting(found, outline)
+
+
+def _entered(found: set[Unit], reached: set[Unit], outline: Outline) -> set[Unit]:
+    """The units on the way from those found to an anchor."""
+    entered: set[Unit] = set()
+    pending = list(found)
+    while pending:
+        fresh = (outline.targets(pending.pop()) & reached) - entered
+        entered |= fresh
+        pending += fresh
+    return entered
+
+
+def _starting(found: set[Unit], outline: Outline) -> set[Unit]:
+    """The units that may start an event loop for one of those found: that tells for what it is run."""
+    names = {name for unit in found for name in unit.entries}
+    return {unit for unit in outline.units if unit.mentions(_STARTERS) and unit.mentions(names)}
 
 
 def _reaches_anchor(unit: Unit, gate: Gate, anchors: set[str], outline: Outline) -> bool:
@@ -151,44 +177,58 @@ def _reaches_anchor(unit: Unit, gate: Gate, anchors: set[str], outline: Outline)
     )
 
 
-def _has_evidence(gate: Gate, text: str) -> bool:
-    return all(pattern.search(text) for pattern in gate.evidence)
-
-
-def _with_callers(gate: Gate, outline: Outline) -> set[Unit]:
-    """The units of the gate's shape and whatever calls them, where they lead to the evidence."""
-    assert gate.shape is not None
+def _asking(gate: Gate, anchors: set[str], outline: Outline) -> set[Unit]:
+    """The units that ask for what a unit they lead to answers, and whatever calls them."""
+    answers = {unit: _answers(gate, anchors, unit) for unit in outline.units if unit.mentions(anchors)}
+    answering = {unit: given for unit, given in answers.items() if given}
     found: set[Unit] = set()
-    imports = " ".join(unit.spelled for unit in outline.units if unit.is_import)
-    direct = [unit for unit in outline.units if not unit.is_import and gate.shape(unit.node)]
-    for unit in [*direct, *_calling_inner(gate, outline)]:
+    for unit, asked in _questions(gate, outline) if answering else ():
         if unit not in found:
-            around = outline.calling(unit)
-            text = " ".join([imports, *(other.spelled for other in outline.closure(around))])
-            if _has_evidence(gate, text):
+            around = outline.calling(unit, gate.hooks)
+            reached = outline.closure(around) & answering.keys()
+            if any(not answering[other].isdisjoint(asked) for other in reached):
                 found |= around
     if found and gate.keeps is not None:
         found |= {unit for unit in outline.units if gate.keeps.search(unit.spelled)}
     return found
 
 
-def _calling_inner(gate: Gate, outline: Outline) -> Iterator[Unit]:
-    """The units that call, on another object than their own, a method of the inner shape."""
-    if gate.inner is None:
-        return
-    methods = [unit for unit in outline.units if unit.header is not None and gate.inner(unit.node)]
-    pending = {name for unit in methods for name in unit.entries}
-    names: set[str] = set()
-    while pending:
-        names |= pending
-        pending = set()
-        for unit in outline.units:
-            for call in unit.calls if unit.mentions(names) else ():
-                if call.name in names and not call.words.isdisjoint(OWN):
-                    pending |= unit.entries - names
+def _answers(gate: Gate, anchors: set[str], unit: Unit) -> frozenset[str]:
+    return frozenset() if unit.is_import or gate.answers is None else frozenset(gate.answers(unit.node, anchors))
+
+
+def _questions(gate: Gate, outline: Outline) -> Iterator[tuple[Unit, Collection[str]]]:
+    assert gate.asks is not None
     for unit in outline.units:
-        if unit.mentions(names) and any(call.name in names and call.words.isdisjoint(OWN) for call in unit.calls):
-            yield unit
+        asked = () if unit.is_import else gate.asks(unit.node)
+        if asked:
+            yield unit, asked
+    if gate.inner is not None:
+        yield from _inner_questions(gate.inner, gate.hooks, outline)
+
+
+def _inner_questions(inner: Asking, hooks: frozenset[str], outline: Outline) -> Iterator[tuple[Unit, Collection[str]]]:
+    """What methods ask, and those of their own object's methods that call them, for each call on another object."""
+    asked: dict[str, set[str]] = {}
+    pending: list[tuple[str, Collection[str]]] = []
+    for unit in outline.units:
+        if unit.header is not None and (words := inner(unit.node)):
+            pending += [(name, words) for name in unit.entries - hooks]
+    calls = (
+        [(unit, call) for unit in outline.units if unit.header is not None for call in unit.calls] if pending else []
+    )
+    while pending:
+        name, words = pending.pop()
+        known = asked.setdefault(name, set())
+        if not known.issuperset(words):
+            known.update(words)
+            own = (unit for unit, call in calls if call.name == name and not call.words.isdisjoint(OWN))
+            pending += [(entry, known) for unit in own for entry in unit.entries - hooks]
+    for unit in outline.units if asked else ():
+        if unit.mentions(asked.keys()):
+            for call in unit.calls:
+                if call.name in asked and call.words.isdisjoint(OWN):
+                    yield unit, asked[call.name]
 
 
 # -- the slice ---------------------------------------------------------------------------------------------------------

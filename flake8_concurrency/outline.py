@@ -51,10 +51,14 @@ class Unit:
         self.provides_attrs: set[str] = set(_FILLED.findall(text))
         #: Pairs: a name, and another one that the unit gives to the same thing.
         self.renamed: list[tuple[str, str]] = []
+        #: The packages that it imports from, each as `words.imported_from` writes it.
+        self.imported: set[str] = set()
         for statement in words.own_statements(node):
             self.provides_attrs.update(words.stored_attributes(statement))
             self.renamed += words.renamings(statement)
-            if isinstance(statement, ast.Global):
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                self.imported.update(words.packages(statement))
+            elif isinstance(statement, ast.Global):
                 self.provides_names.update(statement.names)
 
     @property
@@ -115,7 +119,7 @@ class Unit:
         assert isinstance(self.node, Function)
         if self.node.returns is not None:
             return words.words(self.node.returns)
-        given = (n.value for n in ast.walk(self.node) if isinstance(n, ast.Return | ast.Yield | ast.YieldFrom))
+        given = (n.value for n in words.inside(self.node) if isinstance(n, ast.Return | ast.Yield | ast.YieldFrom))
         return {word for part in (*given, *self.node.decorator_list) for word in words.words(part)}
 
     @cached_property
@@ -217,11 +221,13 @@ class Outline:
             for word, other in unit.renamed:
                 self._renamed.setdefault(word, set()).add(other)
             self._note_derived(unit)
+        #: Every word of the text, and every package it imports from.
+        self.words: set[str] = set().union(*(unit.names | unit.attrs | unit.imported for unit in parts))
         self._targets: dict[Unit, set[Unit]] = {}
         self._evidence: dict[frozenset[str], set[str]] = {}
-        self._steps: dict[tuple[str, Unit], list[tuple[str, Unit]]] = {}
+        self._steps: dict[_Step, list[_Step]] = {}
         #: For each set of evidence: the steps that lead to it, and those that do not, as far as they were asked about.
-        self._traced: dict[int, tuple[set[tuple[str, Unit]], set[tuple[str, Unit]]]] = {}
+        self._traced: dict[int, tuple[set[_Step], set[_Step]]] = {}
         self._namers: dict[Unit, set[Unit]] = {}
 
     def _note_derived(self, unit: Unit) -> None:
@@ -262,21 +268,23 @@ class Outline:
         names = unit.entries
         return [other for other in self.units if other is not unit and other.mentions(names)]
 
-    def calling(self, unit: Unit) -> set[Unit]:
-        """A unit and all that lead to it by the name of a function, in any number of steps."""
+    def calling(self, unit: Unit, hooks: Collection[str] = ()) -> set[Unit]:
+        """A unit and all that lead to it by the name of a function, not one of `hooks`, in any number of steps."""
         found = {unit}
         pending = [unit]
         while pending:
-            fresh = self._naming(pending.pop()) - found
-            found |= fresh
-            pending += fresh
+            one = pending.pop()
+            if isinstance(one.node, Function) and one.node.name not in hooks:
+                fresh = self._naming(one) - found
+                found |= fresh
+                pending += fresh
         return found
 
     def _naming(self, unit: Unit) -> set[Unit]:
         known = self._namers.get(unit)
         if known is None:
-            names = self.other_names(unit.entries) if isinstance(unit.node, Function) else set()
-            known = {other for other in self.units if not other.is_import and other.mentions(names)} if names else set()
+            names = self.other_names(unit.entries)
+            known = {other for other in self.units if not other.is_import and other.mentions(names)}
             self._namers[unit] = known
         return known
 
@@ -291,53 +299,107 @@ class Outline:
                 pending += self.targets(unit)
         return kept
 
+    def support(self, seeds: Iterable[Unit]) -> set[Unit]:
+        """The units and whatever may tell the kind of something in them, but not all that the latter mention besides."""
+        kept: set[Unit] = set()
+        seen: set[_Step] = set()
+        fresh = list(seeds)
+        pending = [_step(word, unit) for unit in fresh for word in unit.names | unit.attrs]
+        while fresh or pending:
+            for unit in fresh:
+                kept.update([unit] if unit.header is None else [unit, unit.header])
+                pending += self._inherited(unit)
+            fresh = []
+            while pending:
+                step = pending.pop()
+                if step not in seen:
+                    seen.add(step)
+                    pending += self._sources(step)
+                    fresh += [unit for unit in self._told_by(*step) if unit not in kept]
+        return kept
+
+    def _told_by(self, word: str, unit: Unit | None) -> Iterator[Unit]:
+        """The units that `_sources` looks into for a word."""
+        yield from self._by_name.get(word, ())
+        yield from self._by_attr.get(word, ())
+        if unit is not None:
+            if word in unit.takes_anything:
+                yield from self._callers(unit)
+            if unit.header is not None:
+                yield unit.header
+
+    @staticmethod
+    def _inherited(unit: Unit) -> list[_Step]:
+        """What a method's or class's kinds may come from besides: the bases of its class."""
+        header = unit.header or unit
+        if not isinstance(header.node, ast.ClassDef):
+            return []
+        return [_step(word, header) for word in header.gives(header.node.name)]
+
     # -- where kinds may come from -----------------------------------------------------------------------------------
 
     def evidence(self, group: frozenset[str]) -> set[str]:
         """The words of a group, their other names, and the names that are imported with one of them."""
         found = self._evidence.get(group)
+        if found is None and group.isdisjoint(self.words):
+            found = self._evidence[group] = set()
         if found is None:
-            imports = (unit for unit in self.units if unit.is_import and unit.mentions(group))
-            imported = (name for unit in imports for name in unit.provides_names)
+            imports = (unit for unit in self.units if unit.is_import)
+            pairs = ((unit, name) for unit in imports for name in unit.provides_names)
+            imported = (name for unit, name in pairs if not group.isdisjoint(unit.bound(name)))
             found = self._evidence[group] = self.other_names({*group, *imported})
         return found
 
     def flows(self, some: Collection[str], unit: Unit, evidence: set[str]) -> bool:
         """Whether one of these words of a unit can have its kind from something that the evidence names."""
+        if not evidence:
+            return False
         fruitful, fruitless = self._traced.setdefault(id(evidence), (set(), set()))
-        pending = [(word, unit) for word in some]
-        seen = set(pending)
+        pending = [_step(word, unit) for word in some]
+        came_from: dict[_Step, _Step | None] = dict.fromkeys(pending)
         while pending:
             step = pending.pop()
             if step[0] in evidence or step in fruitful:
-                fruitful.update((word, unit) for word in some if len(some) == 1)
+                on_the_way: _Step | None = step
+                while on_the_way is not None:
+                    fruitful.add(on_the_way)
+                    on_the_way = came_from[on_the_way]
                 return True
             if step not in fruitless:
-                for source in self._sources_of(step):
-                    if source not in seen:
-                        seen.add(source)
+                for source in self._sources(step):
+                    if source not in came_from:
+                        came_from[source] = step
                         pending.append(source)
-        fruitless |= seen
+        fruitless.update(came_from)
         return False
 
-    def _sources_of(self, step: tuple[str, Unit]) -> list[tuple[str, Unit]]:
+    def _sources(self, step: _Step) -> list[_Step]:
         found = self._steps.get(step)
         if found is None:
-            found = self._steps[step] = list(dict.fromkeys(self._sources(*step)))
+            found = self._steps[step] = list(dict.fromkeys(self._find_sources(*step)))
         return found
 
-    def _sources(self, word: str, unit: Unit) -> Iterator[tuple[str, Unit]]:
-        """Where the kind of a word in a unit may come from: other words, each in its unit."""
-        yield from ((other, unit) for other in unit.bound(word))
-        if word in unit.takes_anything:
-            for caller in self._callers(unit):
-                yield from ((other, caller) for other in caller.names | caller.attrs)
+    def _find_sources(self, word: str, unit: Unit | None) -> Iterator[_Step]:
+        """Where the kind of a word may come from: other words, each in its unit."""
+        if unit is not None:
+            yield from (_step(other, unit) for other in unit.bound(word))
+            if word in unit.takes_anything:
+                for caller in self._callers(unit):
+                    yield from (_step(other, caller) for other in caller.names | caller.attrs)
+            header = unit.header
+            if word in _RECEIVERS and header is not None and isinstance(header.node, ast.ClassDef):
+                yield from (_step(other, header) for other in header.gives(header.node.name))
         for provider in (*self._by_name.get(word, ()), *self._by_attr.get(word, ())):
             if provider is not unit:
-                yield from ((other, provider) for other in provider.gives(word))
-        header = unit.header
-        if word in _RECEIVERS and header is not None and isinstance(header.node, ast.ClassDef):
-            yield from ((other, header) for other in header.gives(header.node.name))
+                yield from (_step(other, provider) for other in provider.gives(word))
+
+
+#: A word, and the unit it stands in where that makes a difference to what it means.
+_Step = tuple[str, Unit | None]
+
+
+def _step(word: str, unit: Unit) -> _Step:
+    return word, unit if unit.bound(word) or word in _RECEIVERS or word in unit.takes_anything else None
 
 
 def derived(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import gc
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -72,6 +73,8 @@ class Plugin:
         from flake8_concurrency import catalogue, engine  # noqa: F401, PLC0415
 
         codes = [rule.code for rule in catalogue.rules()]
+        # Modules and tables are never garbage: without this, every full collection of the run would look through them.
+        gc.freeze()
         try:
             cls.options = Options(
                 enable=parse_enable(parsed.concurrency_enable, codes),

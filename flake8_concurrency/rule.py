@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -37,6 +37,10 @@ class Finding(NamedTuple):
     fix: Fix | None = None
 
 
+Asking = Callable[[ast.AST], Collection[str]]
+Answering = Callable[[ast.AST, Collection[str]], Collection[str]]
+
+
 class Gate(NamedTuple):
     """What must stand in a text for a rule to be able to speak about it: sound, and cheap to ask.
 
@@ -47,14 +51,15 @@ class Gate(NamedTuple):
     `context` are groups of words; of each group at least one word, or a name imported with it, occurs in that function
     or in what it leads to by name. A kind is only ever known through a word: no `requests` means no `requests.Session`.
 
-    `needs` gives anchors words of the same sense: of those named for an anchor one occurs where it is called, or in what
-    that leads to. `with` and `for` are anchors for what those statements call, and `*` is one for every call.
+    `needs` gives anchors words of the same sense: of those named for an anchor one occurs where it is called, or in
+    what that leads to. `with` and `for` are anchors for what those statements call, and `*` is one for every call.
 
-    A rule whose findings contain no fixed word has no anchors and tells the `shape` of the functions it speaks about.
-    With `callers` it may also speak about, or be silent because of, whatever calls such a function, so all of that is
-    kept; `inner` is the shape of a method that matters only where it is called on another object. Each pattern of
-    `evidence` is found in a word of such a function, of its callers, of what they lead to, or of an import; whatever has
-    a word that matches `keeps` is kept wherever it stands.
+    A rule whose findings contain no fixed word `asks`: for a function's `ast` tree it gives words, none where no
+    finding can stand. Something that the function, or whatever calls it, leads to must answer one of them: what
+    `answers` gives for a piece of the text that mentions an anchor, and the names of the anchors. Callers are kept as
+    well, for they may be why the rule speaks or is silent. `inner` asks on behalf of a method that matters only where
+    it is called on another object; functions named in `hooks` have callers that nobody sees. What has a word that
+    matches `keeps` is kept wherever it stands.
 
     `only_async` wants the anchor called inside an `async def` and not awaited. `reaches` also takes a call of a function
     of this file that reaches an anchor through sync code. `shape` is a last question to the function's `ast` tree, which
@@ -68,9 +73,10 @@ class Gate(NamedTuple):
     called: bool = True
     shape: Callable[[ast.AST], bool] | None = None
     needs: Mapping[str, frozenset[str]] = MappingProxyType({})
-    callers: bool = False
-    inner: Callable[[ast.AST], bool] | None = None
-    evidence: tuple[re.Pattern[str], ...] = ()
+    asks: Asking | None = None
+    inner: Asking | None = None
+    answers: Answering | None = None
+    hooks: frozenset[str] = frozenset()
     keeps: re.Pattern[str] | None = None
 
 

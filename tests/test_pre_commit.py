@@ -68,7 +68,7 @@ def working_tree(into: Path, environment: Mapping[str, str]) -> Path:
     """A copy of what would be committed here now."""
     listed = git(ROOT, environment, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
+        if (ROOT / name).is_file():  # pragma: no branch - false for a file that was deleted and not yet committed
             (into / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, into / name)
     return into

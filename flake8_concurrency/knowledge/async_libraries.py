@@ -1,7 +1,7 @@
 """Libraries that async code uses in place of the blocking ones, web frameworks' objects, and locks and caches.
 
 Checked against anyio 4.16, trio 0.35, asgiref 3.13, starlette 1.10, fastapi 0.165, filelock 4.2, cachetools 8.0,
-fsspec 2026.9, tornado 6.6, pebble 5.2, bcrypt 5.0, passlib 1.7.4, argon2-cffi 25.1.
+fsspec 2026.9, tornado 6.6, pebble 5.2, bcrypt 5.0, passlib 1.7.4, argon2-cffi 25.1, watchdog 7.1.
 """
 
 from __future__ import annotations
@@ -115,6 +115,15 @@ CLASSES: dict[str, ClassFact] = {
     "filelock.AsyncFileLock": ClassFact(
         members={"__aenter__": "async () -> Self", "acquire": "async () -> ?", "release": "async () -> None"},
     ),
+    "watchdog.utils.BaseThread": ClassFact(("threading.Thread",), members={"stop": "() -> None"}),
+    "watchdog.observers.api.EventDispatcher": ClassFact(("watchdog.utils.BaseThread",)),
+    "watchdog.observers.api.BaseObserver": ClassFact(
+        ("watchdog.observers.api.EventDispatcher",),
+        members={"schedule": "() -> ?", **members("unschedule unschedule_all add_handler_for_watch", "() -> None")},
+    ),
+    # Which class it is depends on the system; each is derived from BaseObserver.
+    "watchdog.observers.Observer": ClassFact(("watchdog.observers.api.BaseObserver",)),
+    "watchdog.observers.polling.PollingObserver": ClassFact(("watchdog.observers.api.BaseObserver",)),
     **{
         f"cachetools.{name}": ClassFact(
             ("cachetools.Cache[K, V]",) if name != "Cache" else ("collections.abc.MutableMapping[K, V]",), ("K", "V")

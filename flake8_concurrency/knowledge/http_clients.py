@@ -2,7 +2,7 @@
 
 Checked against requests 2.34, httpx 0.28, httpx2 2.16, urllib3 2.8 (and the 1.26 spellings), aiohttp 3.14,
 httplib2 0.32, requests-oauthlib 2.0, requests-toolbelt 1.0, requests-cache 1.3, requests-futures 1.1,
-niquests 3.21, curl_cffi 0.16.
+niquests 3.21, curl_cffi 0.16, cloudscraper 1.2.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ CLASSES: dict[str, ClassFact] = {
     "requests.Request": ClassFact(members={"prepare": "() -> requests.PreparedRequest"}),
     "requests.PreparedRequest": ClassFact(),
     "requests.adapters.HTTPAdapter": ClassFact(members={"send": _RESPONSE, "close": "() -> None"}),
+    "cloudscraper.CloudScraper": ClassFact(("requests.Session",), members={"create_scraper": "() -> Self"}),
     "requests_oauthlib.OAuth1Session": ClassFact(("requests.Session",)),
     "requests_oauthlib.OAuth2Session": ClassFact(("requests.Session",)),
     "requests_toolbelt.sessions.BaseUrlSession": ClassFact(("requests.Session",)),
@@ -193,6 +194,8 @@ CLASSES: dict[str, ClassFact] = {
 FUNCTIONS: dict[str, str] = {
     **{f"requests.{verb}": _RESPONSE for verb in _VERBS.split()},
     "requests.session": "() -> requests.Session",
+    "cloudscraper.create_scraper": "() -> cloudscraper.CloudScraper",
+    "cloudscraper.session": "() -> cloudscraper.CloudScraper",
     **{f"httpx.{verb}": "() -> httpx.Response" for verb in _VERBS.split()},
     "httpx.stream": "() -> contextlib.AbstractContextManager[httpx.Response]",
     **{f"httpx2.{verb}": "() -> httpx2.Response" for verb in _VERBS.split()},

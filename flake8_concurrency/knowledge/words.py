@@ -35,21 +35,27 @@ def blocking_words(*categories: str) -> Mapping[str, frozenset[str]]:
     return {name: frozenset(telling) for name, telling in found.items()}
 
 
-def _evidence(owner: str, name: str, key: str) -> frozenset[str] | set[str]:
+def _evidence(owner: str, name: str, key: str) -> frozenset[str]:
     if _class(owner) is not None or name == ANY:
         return _telling(owner)
-    if _class(key) is not None:
-        return _telling(key)
-    return {name} if owner == "builtins" else _roots(key)
+    return _telling(key) if _class(key) is not None else frozenset(_named(key))
 
 
 def _class(name: str) -> ClassFact | None:
     return stdlib.CLASSES.get(name) or libraries.CLASSES.get(name)
 
 
-def _roots(name: str) -> set[str]:
-    """The packages from which a function can be imported."""
-    return {name.partition(".")[0], *(other.partition(".")[0] for other in _other_spellings().get(name, ()))}
+#: Packages of which a file may import anything: there only the name itself tells.
+_EVERYWHERE = frozenset("asyncio builtins collections contextlib logging sys types typing typing_extensions".split())
+
+
+def _named(name: str) -> set[str]:
+    """What stands in a text that names a class, function or variable of a library."""
+    found: set[str] = set()
+    for spelling in (name, *_other_spellings().get(name, ())):
+        package = spelling.partition(".")[0]
+        found.add(spelling.rpartition(".")[2] if package in _EVERYWHERE else f"import {package}")
+    return found
 
 
 @cache
@@ -63,15 +69,22 @@ def _other_spellings() -> dict[str, list[str]]:
 
 @cache
 def _telling(class_name: str) -> frozenset[str]:
-    """The names of a class, of those derived from it, and of everything that the tables say gives one of them."""
+    """What stands in a text that shows that an object is of a class or of one derived from it."""
     wanted = {class_name}
     pending = [class_name]
     found: set[str] = set()
     while pending:
         name = pending.pop()
-        found.update(spelling.rpartition(".")[2] for spelling in (name, *_other_spellings().get(name, ())))
-        more = set(_derived().get(name, ())) | _owners().get(name, set())
-        found |= _givers().get(name, set())
+        found |= _named(name)
+        for giver in _givers().get(name, ()):
+            found |= _named(giver)
+        more = set(_derived().get(name, ()))
+        for owner, member in _owners().get(name, ()):
+            # What a method gives is known through the object that has it; only where everybody has one, by its name.
+            if owner.partition(".")[0] in _EVERYWHERE and not member.startswith("__"):
+                found.add(member)
+            else:
+                more.add(owner)
         pending += more - wanted
         wanted |= more
     return frozenset(found)
@@ -80,39 +93,33 @@ def _telling(class_name: str) -> frozenset[str]:
 @cache
 def _derived() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for name, fact in [*stdlib.CLASSES.items(), *libraries.CLASSES.items()]:
-        for base in fact.bases:
-            found.setdefault(base.partition("[")[0], []).append(name)
+    for table in (stdlib.CLASSES, libraries.CLASSES):
+        for name, fact in table.items():
+            for base in fact.bases:
+                found.setdefault(base.partition("[")[0], []).append(name)
     return found
 
 
 @cache
-def _owners() -> dict[str, set[str]]:
-    """By class: the classes that give an object of it without a telling word.
-
-    `with` and `for` have no word for what they call, and the words of libraries are the plainest: `get`, `create`.
-    """
-    found: dict[str, set[str]] = {}
-    for table, is_plain in ((stdlib.CLASSES, False), (libraries.CLASSES, True)):
+def _owners() -> dict[str, list[tuple[str, str]]]:
+    """By class: the members of a type that names it, each with the class that has it."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for table in (stdlib.CLASSES, libraries.CLASSES):
         for owner, fact in table.items():
             for member, text in fact.members.items():
-                if is_plain or member.startswith("__"):
-                    for name in _classes_in(text):
-                        found.setdefault(name, set()).add(owner)
+                for name in _classes_in(text):
+                    found.setdefault(name, []).append((owner, member))
     return found
 
 
 @cache
-def _givers() -> dict[str, set[str]]:
-    """By class: the functions and variables, and the members of the standard library's classes, that give one."""
-    found: dict[str, set[str]] = {}
-    tables = [fact.members for fact in stdlib.CLASSES.values()]
-    tables += [stdlib.FUNCTIONS, stdlib.CONSTANTS, libraries.FUNCTIONS, libraries.CONSTANTS]
-    for table in tables:
+def _givers() -> dict[str, list[str]]:
+    """By class: the functions and variables of a type that names it."""
+    found: dict[str, list[str]] = {}
+    for table in (stdlib.FUNCTIONS, stdlib.CONSTANTS, libraries.FUNCTIONS, libraries.CONSTANTS):
         for giver, text in table.items():
-            if not giver.startswith("__"):
-                for name in _classes_in(text):
-                    found.setdefault(name, set()).add(giver.rpartition(".")[2])
+            for name in _classes_in(text):
+                found.setdefault(name, []).append(giver)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Claims: rows chosen by their state and then taken, by moving them to another one, handing them on or deleting them."""
+"""Claims: rows chosen by their state and then taken, by moving them to another, handing them on or deleting them."""
 
 from __future__ import annotations
 
@@ -19,26 +19,19 @@ from flake8_concurrency.model.conditions import (
 )
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locks import called_name, words
-from flake8_concurrency.model.queries import DJANGO, Read, argument_for
-from flake8_concurrency.model.shapes import DISPATCHING, NO_ROWS
+from flake8_concurrency.model.reads import DJANGO, Read, argument_for
+from flake8_concurrency.model.shapes import DISPATCHING, HOOKS, NO_ROWS, NOW, STATES, TAKERS
 from flake8_concurrency.model.spelling import last_name, text
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
-_STATES = frozenset(
-    """status state phase stage processed sent done handled delivered published claimed completed dispatched queued pending
-    processing executed imported exported notified finished started scheduled""".split()
-)
-#: Columns that say who has taken the row.
-_TAKERS = frozenset("worker owner by node host pid runner agent lease".split())
-_NOW = frozenset({"now", "utcnow", "time", "today", "now_utc", "utc_now", "current_timestamp", "datetime"})
 _KEYS = frozenset({"id", "pk", "uuid"})
 _DEEPEST = 3
 
 
 class Claim(NamedTuple):
-    """A query that chooses rows by `state`, and the place where they are taken: moved, dispatched, deleted or updated."""
+    """A query that chooses rows by `state`, and the place where they are taken; `how` they are is printed."""
 
     node: cst.CSTNode
     state: str
@@ -70,7 +63,9 @@ class Claims:
             if isinstance(node, cst.Assign):
                 for target in node.targets:
                     if isinstance(target.target, cst.Attribute):
-                        yield from self._moved(function, node, target.target.value, target.target.attr.value, node.value)
+                        yield from self._moved(
+                            function, node, target.target.value, target.target.attr.value, node.value
+                        )
             elif isinstance(node, cst.Call):
                 yield from self._taken(function, node)
 
@@ -93,10 +88,12 @@ class Claims:
         if not _is_state_value(value, column) or last_name(row) in NO_ROWS:
             return
         for read, tests in self._chosen(row, column):
-            rows = self._file.rows
-            if self._is_taking(read, tests, node, row) and self._is_open(function, node, read, text(row), column):
-                if rows.saving.reaches(function, node, text(row), column, read):
-                    yield Claim(_link(tests, column), column, node, "moved", read)
+            if (
+                self._is_taking(read, tests, node, row)
+                and self._is_open(function, node, read, text(row), column)
+                and self._file.rows.saving.reaches(function, node, text(row), column, read)
+            ):
+                yield Claim(_link(tests, column), column, node, "moved", read)
 
     def _moved_by(self, function: FunctionInfo, call: cst.Call) -> Iterator[Claim]:
         """The same in a function of the file or a method of the model."""
@@ -105,7 +102,9 @@ class Claims:
                 if not _is_state_value(value, column):
                     continue
                 for read, tests in self._chosen(row, column):
-                    if self._is_taking(read, tests, call, row) and self._is_open(function, call, read, text(row), column):
+                    if self._is_taking(read, tests, call, row) and self._is_open(
+                        function, call, read, text(row), column
+                    ):
                         saving = self._file.rows.saving
                         inside = read.orm == DJANGO and saving.saves_own(callee, param, column)
                         if inside or saving.reaches(function, call, text(row), column, read):
@@ -114,7 +113,7 @@ class Claims:
     def _entered(self, call: cst.Call) -> Iterator[tuple[cst.BaseExpression, FunctionInfo, str]]:
         """The rows that a call hands to a function of the file, each with the name it has there."""
         callee = self._file.rows.method(call) or self._file.callee(call)
-        if callee is None or self._file.locks.takes(callee):
+        if callee is None or callee.name in HOOKS or self._file.locks.takes(callee):
             return
         if isinstance(call.func, cst.Attribute) and callee.this is not None:
             yield call.func.value, callee, callee.this
@@ -138,37 +137,30 @@ class Claims:
 
     def _dispatched(self, function: FunctionInfo, call: cst.Call) -> Iterator[Claim]:
         """`task.delay(row.id)`, for some of the rows that wait in a state."""
-        for arg in call.args:
-            for node in self._file.tree.within(arg.value):
-                for read in self._rows(node):
-                    tests = conditions(read.links)
-                    column = _waiting(tests)
-                    if column and is_sliced(read.links) and not names_one(tests):
-                        if self._is_open(function, call, read, text(node), column):
-                            yield Claim(_link(tests, column), column, call, "dispatched", read)
+        for node in (node for arg in call.args for node in self._file.tree.within(arg.value)):
+            for read, link, column in self._waiting(node):
+                if self._is_open(function, call, read, text(node), column):
+                    yield Claim(link, column, call, "dispatched", read)
 
     def _deleted(self, function: FunctionInfo, call: cst.Call) -> Iterator[Claim]:
         """`row.delete()` after something was done with the row."""
         row = call.args[0].value if call.args else call.func.value if isinstance(call.func, cst.Attribute) else None
         if row is None or not isinstance(row, cst.Name):
             return
-        for read in self._rows(row):
-            tests = conditions(read.links)
-            column = _waiting(tests)
-            if column and not read.partial and is_sliced(read.links) and not names_one(tests) and self._is_used(function, call, row):
-                if self._is_open(function, call, read, text(row), column):
-                    yield Claim(_link(tests, column), column, call, "deleted", read)
+        for read, link, column in self._waiting(row):
+            used = not read.partial and self._is_used(call, row)
+            if used and self._is_open(function, call, read, text(row), column):
+                yield Claim(link, column, call, "deleted", read)
 
-    def _is_used(self, function: FunctionInfo, call: cst.Call, row: cst.Name) -> bool:
+    def _is_used(self, call: cst.Call, row: cst.Name) -> bool:
         """Whether the row is given to anything else in the same loop."""
-        loop = next((n for n in self._file.ancestors(call) if isinstance(n, cst.For)), None)
-        if loop is None:
-            return False
-        for node in self._file.tree.within(loop.body):
-            if isinstance(node, cst.Call) and node is not call and called_name(node) not in ("delete", "append", "add"):
-                if any(isinstance(n, cst.Name) and n.value == row.value for arg in node.args for n in self._file.tree.within(arg)):
-                    return True
-        return False
+        loop = next((node for node in self._file.ancestors(call) if isinstance(node, cst.For)), None)
+        inside = () if loop is None else self._file.tree.within(loop.body)
+        calls = (node for node in inside if isinstance(node, cst.Call) and node is not call)
+        given = (arg for node in calls if called_name(node) not in ("delete", "append", "add") for arg in node.args)
+        return any(
+            isinstance(n, cst.Name) and n.value == row.value for arg in given for n in self._file.tree.within(arg)
+        )
 
     # -- all at once -------------------------------------------------------------------------------------------------
 
@@ -194,7 +186,9 @@ class Claims:
             return
         written = set(_written(links))
         column = next((c for c in states if c in written), "")
-        if not column and "delete" in {called_name(link).removeprefix("a") for link in links if isinstance(link, cst.Call)}:
+        if not column and "delete" in {
+            called_name(link).removeprefix("a") for link in links if isinstance(link, cst.Call)
+        }:
             column = _waiting(chosen) if self._hands_on(function, read) else ""
         if column and self._is_open(function, call, read, "", column):
             yield Claim(_link(chosen, column), column, call, "updated" if written else "deleted", read)
@@ -202,12 +196,13 @@ class Claims:
     def _hands_on(self, function: FunctionInfo, read: Read) -> bool:
         """Whether the rows that are deleted are also returned."""
         return any(
-            isinstance(node, cst.Return) and any(other.query is read.query for other in self._file.queries.of(node.value))
+            isinstance(node, cst.Return)
+            and any(other.query is read.query for other in self._file.queries.of(node.value))
             for node in function.own
         )
 
     def _statement(self, call: cst.Call) -> tuple[cst.CSTNode, ...] | None:
-        """The links of an UPDATE or DELETE that a call ends: `M.objects.filter(...).update(...)`, `update(M).where(...)`."""
+        """The links of an UPDATE or DELETE that a call ends: `qs.filter(...).update(...)`, `update(M).where(...)`."""
         parent = self._file.tree.parents[call]
         if isinstance(parent, cst.Attribute) and parent.value is call:
             return None
@@ -227,14 +222,22 @@ class Claims:
 
     # -- what is a claim ---------------------------------------------------------------------------------------------
 
-    def _rows(self, node: cst.CSTNode) -> Iterator[Read]:
-        if isinstance(node, cst.Name):
-            yield from (read for read in self._file.queries.of(node) if read.shape in ("row", "pair"))
+    def _waiting(self, node: cst.CSTNode) -> Iterator[tuple[Read, cst.CSTNode, str]]:
+        """The reads of a row that took some of the rows which wait in a state, each with the link that tests it."""
+        for read in self._file.queries.of(node) if isinstance(node, cst.Name) else ():
+            tests = conditions(read.links)
+            column = _waiting(tests)
+            if read.shape in ("row", "pair") and column and is_sliced(read.links) and not names_one(tests):
+                yield read, _link(tests, column), column
 
     def _chosen(self, row: cst.BaseExpression, column: str) -> Iterator[tuple[Read, list[Condition]]]:
         """The reads of a row that chose it by the state of this column."""
         for read in self._file.queries.of(row):
-            if read.shape == "row" and not read.partial and (not read.related or read.model is None and _is_start(read)):
+            if (
+                read.shape == "row"
+                and not read.partial
+                and (not read.related or (read.model is None and _is_start(read)))
+            ):
                 tests = conditions(read.links)
                 if any(test.column == column and test.constant and test.state for test in tests):
                     yield read, tests
@@ -247,7 +250,9 @@ class Claims:
         single = last is not None and called_name(last) in ("first", "afirst")
         if is_sliced(read.links):
             return True
-        return not read.related and not names_owner(tests) and (is_ordered(read.links) or single or self._sends(node, row))
+        return (
+            not read.related and not names_owner(tests) and (is_ordered(read.links) or single or self._sends(node, row))
+        )
 
     def _sends(self, node: cst.CSTNode, row: cst.BaseExpression) -> bool:
         """Whether the loop around also hands the row to a task or a mail."""
@@ -287,7 +292,7 @@ def _link(tests: list[Condition], column: str) -> cst.CSTNode:
 def _waiting(tests: list[Condition]) -> str:
     """The column of the state in which rows wait, going by its name; empty when there is none."""
     for test in tests:
-        if test.constant and test.state and not _STATES.isdisjoint(words(test.column)):
+        if test.constant and test.state and not STATES.isdisjoint(words(test.column)):
             return test.column
     return ""
 
@@ -299,10 +304,10 @@ def _is_state_value(value: cst.BaseExpression, column: str) -> bool:
     if is_constant(value):
         return True
     if isinstance(value, cst.Call):
-        return not _NOW.isdisjoint([called_name(value), *words(called_name(value))])
+        return not NOW.isdisjoint([called_name(value), *words(called_name(value))])
     parts = words(column)
     if isinstance(value, cst.Name | cst.Attribute):
-        return not (_STATES | _TAKERS).isdisjoint(parts) or bool({"now", "timestamp"} & set(words(text(value))))
+        return not (STATES | TAKERS).isdisjoint(parts) or bool({"now", "timestamp"} & set(words(text(value))))
     return False
 
 

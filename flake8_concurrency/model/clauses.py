@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.locks import words
 from flake8_concurrency.model.names import dotted
+from flake8_concurrency.model.shapes import CLASS_WORDS
 
 _DJANGO_LAZY = frozenset(
-    """all filter exclude order_by distinct select_related prefetch_related annotate alias defer only using reverse extra
-    none union intersection difference select_for_update complex_filter get_queryset db_manager iterator aiterator""".split()
+    """all filter exclude order_by distinct select_related prefetch_related annotate alias defer only using reverse
+    extra none union intersection difference select_for_update complex_filter get_queryset db_manager iterator
+    aiterator""".split()
 )
 #: What gives no rows, or rows that this call made.
 _DJANGO_OTHER = frozenset(
@@ -44,14 +45,9 @@ _SCALAR_ROW = frozenset({"scalar", "scalar_one", "scalar_one_or_none"})
 
 #: Methods of a session that take a statement, with what they give.
 EXECUTING = {
-    "execute": "result", "stream": "result", "scalars": "rows", "stream_scalars": "rows", "exec": "rows", "scalar": "row",
+    "execute": "result", "stream": "result", "scalars": "rows", "stream_scalars": "rows", "exec": "rows",
+    "scalar": "row",
 }  # fmt: skip
-#: Methods of a session that read one row of a class by its key.
-BY_KEY = frozenset({"get", "get_one", "get_or_404"})
-SESSION_NAMES = frozenset(
-    """session _session __session sess db _db dbsession db_session DBSession Session async_session async_db db_sess
-    sqlalchemy_session s""".split()
-)
 SESSIONS = (
     "sqlalchemy.orm.Session", "sqlalchemy.orm.scoped_session", "sqlalchemy.ext.asyncio.AsyncSession",
     "sqlalchemy.ext.asyncio.async_scoped_session", "flask_sqlalchemy.SQLAlchemy",
@@ -61,14 +57,13 @@ SELECTS = frozenset({"sqlalchemy.select", "sqlmodel.select", "flask_sqlalchemy.S
 SENDING = frozenset({"all", "iterator", "aiterator"})
 #: Functions that give back the rows they are given.
 KEEPING = {
-    "list": "rows", "tuple": "rows", "set": "rows", "sorted": "rows", "reversed": "rows", "iter": "rows", "filter": "rows",
-    "next": "row", "anext": "row",
+    "list": "rows", "tuple": "rows", "set": "rows", "sorted": "rows", "reversed": "rows", "iter": "rows",
+    "filter": "rows",    "next": "row", "anext": "row",
 }  # fmt: skip
 
 _OTHER_MAPPERS = frozenset(
     "mongoengine peewee playhouse tortoise ormar odmantic beanie pynamodb neomodel piccolo gino pony edgy".split()
 )
-_CLASS_WORDS = frozenset({"cls", "klass", "model", "mapper", "entity"})
 
 
 class Imports(NamedTuple):
@@ -99,11 +94,6 @@ def imported(module: cst.Module) -> Imports:
     )
 
 
-def is_manager(name: str) -> bool:
-    """Whether an attribute of this name is a manager of Django, on whatever class it stands."""
-    return name in ("objects", "all_objects", "_default_manager", "_base_manager")
-
-
 def names_class(node: cst.BaseExpression) -> bool:
     """Whether an expression is a mapped class, going by its spelling: `User`, `models.User`, `cls`, `self.model`."""
     if isinstance(node, cst.Call):
@@ -114,7 +104,7 @@ def names_class(node: cst.BaseExpression) -> bool:
     bare = name.lstrip("_")
     if bare[:1].isupper() and any(letter.islower() for letter in bare):
         return not (isinstance(node, cst.Attribute) and _is_capital(node.value))
-    return not _CLASS_WORDS.isdisjoint(words(name))
+    return not CLASS_WORDS.isdisjoint(words(name))
 
 
 def _is_capital(node: cst.BaseExpression) -> bool:

@@ -47,7 +47,7 @@ class Columns:
             for binding in base.ref.attributes.get(name, ()):
                 return self._bound(binding)
             complete = complete and all(self._is_root(node) for node in base.ref.bases)
-        return NONE if complete and info.bases or name.startswith("_") else UNKNOWN
+        return NONE if (complete and info.bases) or name.startswith("_") else UNKNOWN
 
     def _is_root(self, node: cst.BaseExpression) -> bool:
         kind = self._file.kinds.instance_of(node)
@@ -63,14 +63,14 @@ class Columns:
         if name in _COLLECTIONS:
             return COLLECTION
         mentioned = _names(binding.value)
-        if any("utable" in word for word in mentioned):
+        if any("Mutable" in word or word == "as_mutable" for word in mentioned):
             return COLLECTION
         if not mentioned.isdisjoint(_JSON):
             return PLAIN_JSON
         return COLUMN
 
     def has_version(self, info: ClassInfo | None) -> bool:
-        """Whether the ORM checks a version of the row when it writes it; for an unknown class, whether any of the file's does."""
+        """Whether the ORM checks a row's version when it writes it; for an unknown class, whether it does for any."""
         infos = [info] if info is not None else list(self._file.definitions.classes.values())
         return any(_checks_version(self._file, one) for one in infos)
 

@@ -9,9 +9,9 @@ import libcst as cst
 
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.locks import called_name, words
+from flake8_concurrency.model.shapes import FILTERS
 from flake8_concurrency.model.spelling import text
 
-_FILTERS = frozenset("filter filter_by where exclude".split())
 _LIMITS = frozenset("limit fetch slice".split())
 #: Lookups of Django that test a state: `status__in=[...]`, `sent_at__isnull=True`.
 _STATE_LOOKUPS = frozenset({"exact", "in", "isnull"})
@@ -39,7 +39,7 @@ def conditions(links: tuple[cst.CSTNode, ...]) -> list[Condition]:
     return [
         found
         for link in links
-        if isinstance(link, cst.Call) and called_name(link) in _FILTERS
+        if isinstance(link, cst.Call) and called_name(link) in FILTERS
         for found in _of_call(link, link)
     ]
 
@@ -86,7 +86,10 @@ def is_constant(node: cst.BaseExpression | None) -> bool:
             return name.isupper() or _is_member(node)
         case cst.List() | cst.Tuple() | cst.Set():
             return bool(node.elements) and all(is_constant(element.value) for element in node.elements)
-        case cst.Call(func=cst.Name(value="false" | "true" | "null")) | cst.Call(func=cst.Attribute(attr=cst.Name(value="false" | "true" | "null"))):
+        case (
+            cst.Call(func=cst.Name(value="false" | "true" | "null"))
+            | cst.Call(func=cst.Attribute(attr=cst.Name(value="false" | "true" | "null")))
+        ):
             return True
     return False
 

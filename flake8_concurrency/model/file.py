@@ -105,6 +105,10 @@ class FileModel:
     def locks(self) -> Locks:
         return Locks(self)
 
+    def forget(self) -> None:
+        """Drop everything: nothing may be asked any more."""
+        self.__dict__.clear()
+
     # -- what most rules ask -----------------------------------------------------------------------------------------
 
     def kind(self, node: cst.CSTNode | None) -> Kind | None:

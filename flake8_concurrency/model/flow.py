@@ -108,9 +108,32 @@ class Flow:
             yield from _around(parent, child)
             if isinstance(parent, _BLOCKS):
                 for statement in reversed(_run_before(parent.body, child)):
-                    yield from _left_behind(statement)
+                    if isinstance(statement, cst.While):
+                        yield from self._left_by_loop(statement)
+                    else:
+                        yield from _left_behind(statement)
             if isinstance(parent, _DEFERRED):
                 return
+            child = parent
+
+    def _left_by_loop(self, loop: cst.While) -> list[Condition]:
+        """What holds after a loop: what its own test says of its end, and what held at every `break`."""
+        exits = [list(self._inside(node, loop)) for node in _breaks_of(loop.body)]
+        if not _is_endless(loop.test):
+            exits.append(list(atoms(loop.test, False)))
+        first, *others = exits or [[]]
+        return [one for one in first if all(any(_is_same(one, other) for other in found) for found in others)]
+
+    def _inside(self, node: cst.CSTNode, loop: cst.While) -> Iterator[Condition]:
+        """What tests inside a loop say where a node of its body is reached; what its own test said may be over."""
+        child = node
+        for parent in self._tree.ancestors(node):
+            if parent is loop:
+                return
+            yield from _around(parent, child)
+            if isinstance(parent, _BLOCKS):
+                for statement in reversed(_run_before(parent.body, child)):
+                    yield from _left_behind(statement)
             child = parent
 
     def alternatives(self, node: cst.CSTNode) -> Iterator[tuple[cst.BaseExpression, list[cst.CSTNode]]]:
@@ -179,8 +202,6 @@ def _left_behind(statement: cst.CSTNode) -> Iterator[Condition]:
             yield from atoms(statement.test, False)
         case cst.If(orelse=cst.Else() as other) if leaves(other.body):
             yield from atoms(statement.test, True)
-        case cst.While() if not _breaks(statement.body):
-            yield from atoms(statement.test, False)
         case cst.Assert():
             yield from atoms(statement.test, True)
         case cst.SimpleStatementLine():
@@ -189,18 +210,35 @@ def _left_behind(statement: cst.CSTNode) -> Iterator[Condition]:
                     yield from atoms(small.test, True)
 
 
-def _breaks(node: cst.CSTNode) -> bool:
-    """Whether a loop's body can end the loop."""
+def _breaks_of(node: cst.CSTNode) -> Iterator[cst.Break]:
+    """The statements in a loop's body that end the loop."""
     if isinstance(node, cst.Break):
-        return True
-    if isinstance(node, cst.For | cst.While | cst.FunctionDef | cst.ClassDef):
-        return False
-    return isinstance(node, _HOLDING_STATEMENTS) and any(_breaks(child) for child in node.children)
+        yield node
+    elif isinstance(node, cst.For | cst.While):
+        # What stands in its `else` belongs to the loop around.
+        if node.orelse is not None:
+            yield from _breaks_of(node.orelse)
+    elif isinstance(node, _HOLDING_STATEMENTS) and not isinstance(node, cst.FunctionDef | cst.ClassDef):
+        for child in node.children:
+            yield from _breaks_of(child)
 
 
 def breaks(loop: cst.For | cst.While) -> bool:
     """Whether a loop can end before its iterable or condition does."""
-    return _breaks(loop.body)
+    return any(True for _ in _breaks_of(loop.body))
+
+
+def _is_endless(test: cst.BaseExpression) -> bool:
+    match test:
+        case cst.Name(value="True"):
+            return True
+        case cst.Integer():
+            return test.evaluated_value != 0
+    return False
+
+
+def _is_same(one: Condition, other: Condition) -> bool:
+    return one.truth is other.truth and one.test.deep_equals(other.test)
 
 
 def atoms(test: cst.BaseExpression, truth: bool) -> Iterator[Condition]:

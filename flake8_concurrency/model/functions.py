@@ -22,8 +22,9 @@ from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.calls import argument, literal, passes_unknown
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import Kind
-from flake8_concurrency.model.kinds import BOUNDED, DONE
+from flake8_concurrency.model.kinds import BOUNDED, DONE, IMPATIENT
 from flake8_concurrency.model.names import dotted
+from flake8_concurrency.model.programs import is_for_terminals
 from flake8_concurrency.model.settled import Settled
 from flake8_concurrency.model.tree import COMPREHENSIONS, Scope, Tree
 
@@ -87,7 +88,6 @@ _LAZY_WRAPPERS = frozenset(
 _ONCE = frozenset(
     "lifespan startup shutdown main amain setup teardown cleanup bootstrap init initialize initialise cli".split()
 )
-_COMMANDS = frozenset({"command", "group"})
 _RUNNERS = frozenset("asyncio.run anyio.run trio.run uvloop.run asyncio.AbstractEventLoop.run_until_complete".split())
 #: Those among them that run while the loop has nothing else to do yet, or any more.
 _ALONE = frozenset("lifespan startup shutdown main amain".split())
@@ -126,11 +126,33 @@ class Functions:
         """Whether a function is start-up, shutdown or command-line code, in which reading a file harms nobody."""
         if not _ONCE.isdisjoint(function.name.lower().strip("_").split("_")):
             return True
-        if function.decorator_names & _COMMANDS:
+        if self.is_command(function):
             return True
         if self._run is None:
             self._run = frozenset(self._run_by_the_module())
         return function in self._run
+
+    def is_command(self, function: FunctionInfo) -> bool:
+        """Whether a function is a command that somebody gives at a terminal; the commands of a chat bot are not."""
+        return any(
+            is_for_terminals(dotted(decorator), self._package(decorator), is_async=function.is_async)
+            for decorator in function.decorators
+        )
+
+    def _package(self, node: cst.BaseExpression, depth: int = 5) -> str:
+        """The package that an object comes from: `typer` for `app`, if `app = typer.Typer()`."""
+        while isinstance(node, cst.Attribute | cst.Call):
+            node = node.value if isinstance(node, cst.Attribute) else node.func
+        if not isinstance(node, cst.Name) or depth == 0:
+            return ""
+        for binding in self._names.reaching(node) or ():
+            if binding.how == "import":
+                return binding.target.partition(".")[0]
+            if isinstance(binding.node, cst.FunctionDef) and binding.node.decorators:
+                return self._package(binding.node.decorators[-1].decorator, depth - 1)
+            if binding.how == "assign" and isinstance(binding.value, cst.Call):
+                return self._package(binding.value, depth - 1)
+        return ""
 
     def holds_up_nobody(self, node: cst.CSTNode) -> bool:
         """Whether a node runs, once, while nothing else does: at the start or end of a service, or in a lone `main`."""
@@ -271,7 +293,7 @@ class Functions:
     def _method_entry(
         self, receiver: Kind | None, method: str, func: cst.BaseExpression
     ) -> tuple[str, str, Blocking] | None:
-        if receiver is None or receiver.ref == DONE:
+        if receiver is None or receiver.ref in (DONE, IMPATIENT):
             return None
         if receiver.name == "union":
             found = [self._method_entry(part, method, func) for part in receiver.args]
@@ -304,6 +326,8 @@ class Functions:
         if key in BLOCKS_ONLY_WITH:
             given = argument(call, *BLOCKS_ONLY_WITH[key])
             return given is not None and not _is_empty(given)
+        if key == "builtins.open" and call.args and self._symbol(call.args[0].value) == "os.devnull":
+            return False
         if key in PATH_ARGUMENT:
             kind = self._kinds.of(argument(call, *PATH_ARGUMENT[key]))
             return kind is not None and any(self._kinds.is_a(kind, name) for name in _PATHS)
@@ -435,7 +459,7 @@ class Functions:
                 found = self._method(kind, node.attr.value)
                 if found is None or not found.is_property or self._may_be_another(found, kind, node):
                     continue
-                if not _remembers(found):
+                if not _remembers(found, self._tree):
                     yield Step(node, found)
 
     def _property_uses(self) -> dict[FunctionInfo, list[cst.Attribute]]:
@@ -497,10 +521,13 @@ class Functions:
             for chain in self._reached(step.function):
                 steps = (step, *chain.steps)
                 category = chain.leaf.fact.category
-                remembered = any(one.function.decorator_names & _CACHING for one in steps)
-                if category in (lasting if remembered else categories) and step.node not in found:
+                remembered = category not in lasting and any(self._is_done_once(one.function) for one in steps)
+                if category in categories and not remembered and step.node not in found:
                     found[step.node] = Chain(steps, chain.leaf)
         return list(found.values())
+
+    def _is_done_once(self, function: FunctionInfo) -> bool:
+        return bool(function.decorator_names & _CACHING) or _remembers(function, self._tree)
 
     def _reached(self, function: FunctionInfo) -> tuple[Chain, ...]:
         """The shortest chain from a function's body to a leaf of each category, files last."""
@@ -548,29 +575,35 @@ def _terms(node: cst.BaseExpression) -> list[cst.BaseExpression]:
     return [node]
 
 
-def _remembers(function: FunctionInfo) -> bool:
-    """Whether a property does its work only once: `if self._x is None: self._x = ...`."""
-    for statement in function.node.body.body:
-        if isinstance(statement, cst.If):
-            tested = _asked_about(statement.test)
-            if tested and any(tested in _written_to(node) for node in function.own):
-                return True
-    return False
+def _remembers(function: FunctionInfo, tree: Tree) -> bool:
+    """Whether a function does its work once and keeps the result: `if self._x is None: self._x = ...`."""
+    kept = {name for node in function.own for name in _kept_by(node)}
+    own = {item.name.value for node in function.own if isinstance(node, cst.Global) for item in node.names}
+    kept = {name for name in kept if "." in name or "[" in name or name in own}
+    return bool(kept) and any(
+        _asked_about(node.test) in kept for node in tree.within(function.node.body) if isinstance(node, cst.If)
+    )
 
 
 def _asked_about(test: cst.BaseExpression) -> str:
     match test:
         case cst.UnaryOperation(operator=cst.Not(), expression=inner):
-            return dotted(inner)
+            return _asked_about(inner)
         case cst.Comparison(left=left, comparisons=[cst.ComparisonTarget(operator=cst.Is() | cst.IsNot())]):
             return dotted(left)
+        case cst.Comparison(comparisons=[cst.ComparisonTarget(operator=cst.In() | cst.NotIn(), comparator=container)]):
+            return dotted(container) + "[]"
     return dotted(test)
 
 
-def _written_to(node: cst.CSTNode) -> list[str]:
+def _kept_by(node: cst.CSTNode) -> list[str]:
+    """What an assignment fills: names, attributes, and `container[]`."""
+    found: list[cst.BaseExpression] = []
     if isinstance(node, cst.Assign):
-        return [dotted(target.target) for target in node.targets]
-    return [dotted(node.target)] if isinstance(node, cst.AnnAssign) else []
+        found = [target.target for target in node.targets]
+    elif isinstance(node, cst.AnnAssign) and node.value is not None:
+        found = [node.target]
+    return [f"{dotted(one.value)}[]" if isinstance(one, cst.Subscript) else dotted(one) for one in found]
 
 
 def _calls_what_it_is_given(decorator: FunctionInfo, tree: Tree) -> bool:

@@ -24,8 +24,6 @@ WAIT, AS_COMPLETED = "concurrent.futures.wait", "concurrent.futures.as_completed
 
 #: Methods that wait for a future, or finish it by hand.
 _FINISHING = frozenset({"result", "exception", "set_result", "set_exception"})
-#: What makes futures, by its last name.
-_MAKERS = frozenset({"submit", "run_coroutine_threadsafe"})
 #: Methods of containers that give back what was put in.
 _GIVING = frozenset({"items", "values", "keys", "pop", "popleft", "popitem", "get", "copy", "difference", "union"})
 _CALLED_WHEN_DONE = re.compile(r"^_*on_|(?:^|_)(?:done|completed|finished|callback|cb)(?:_|$)|_complete$")
@@ -193,24 +191,29 @@ class Futures:
 
     @cached_property
     def _callbacks(self) -> set[FunctionInfo]:
-        found: set[FunctionInfo] = set()
-        for nodes in self._file.tree.own.values():
-            for node in nodes:
-                if isinstance(node, cst.Call) and node.args and self._adds_callback(node):
-                    kind = self._file.kind(node.args[0].value)
-                    while kind is not None and kind.name == "partial":
-                        kind = kind.args[0]
-                    if kind is not None and isinstance(kind.ref, FunctionInfo):
-                        found.add(kind.ref)
-        return found
-
-    def _adds_callback(self, call: cst.Call) -> bool:
-        func = call.func
-        if not isinstance(func, cst.Attribute) or func.attr.value != "add_done_callback":
-            return False
-        return self.is_future(func.value) or any(
-            _last_name(made) in _MAKERS for made in self.origin(func.value).made_by
+        """The functions of the file that are given to `add_done_callback`, whatever has this method."""
+        given = (
+            node.args[0].value
+            for nodes in self._file.tree.own.values()
+            for node in nodes
+            if isinstance(node, cst.Call) and node.args and _last_name(node) == "add_done_callback"
         )
+        return {info for value in given for info in self._called_with_future(value)}
+
+    def _called_with_future(self, callback: cst.BaseExpression) -> Iterator[FunctionInfo]:
+        if isinstance(callback, cst.Lambda):
+            # `lambda future: self.finish(future, job)` hands its future on.
+            names = {param.name.value for param in callback.params.params[:1]}
+            for call in self._calls_in(callback.body):
+                info = self._file.callee(call)
+                if info is not None and any(dotted(arg.value) in names for arg in call.args):
+                    yield info
+            return
+        kind = self._file.kind(callback)
+        while kind is not None and kind.name == "partial":
+            kind = kind.args[0]
+        if kind is not None and isinstance(kind.ref, FunctionInfo):
+            yield kind.ref
 
     # -- tests -------------------------------------------------------------------------------------------------------
 

@@ -55,7 +55,10 @@ _FUTURE, _POOL_FUTURE = "asyncio.Future", "concurrent.futures.Future"
 DONE = "done"
 #: `Kind.ref` of a queue that was made with a size.
 BOUNDED = "bounded"
+#: `Kind.ref` of a lock that was made to give up at once.
+IMPATIENT = "impatient"
 _QUEUES = ("queue.Queue", "multiprocessing.queues.Queue")
+_FILE_LOCK = "filelock.BaseFileLock"
 
 _CONSTANTS: dict[type[cst.CSTNode], Kind] = {
     cst.SimpleString: Kind(_STR),
@@ -373,7 +376,8 @@ class Kinds:
                 return self._param(binding)
             case "augmented":
                 target = binding.node.target  # type: ignore[attr-defined]
-                return self.of(target) if target is not name else UNDECIDED
+                kind = self.of(target) if target is not name else UNDECIDED
+                return None if kind is not None and kind.name in ("symbol", "type") else kind
             case "match":
                 pattern = binding.node.pattern if isinstance(binding.node, cst.MatchAs) else None
                 return self.instance_of(pattern.cls) if isinstance(pattern, cst.MatchClass) else None
@@ -391,10 +395,10 @@ class Kinds:
             value = self.of(binding.value)
             if value is not None and value.name == annotated.name:
                 return value
-        if binding.value is not None and annotated.name.endswith("Queue"):
+        if binding.value is not None and annotated.name.endswith(("Queue", "FileLock")):
             value = self.of(binding.value)
-            if value is not None and value.ref == BOUNDED:
-                return Kind(annotated.name, annotated.args, BOUNDED)
+            if value is not None and value.ref in (BOUNDED, IMPATIENT):
+                return Kind(annotated.name, annotated.args, value.ref)
         return annotated
 
     def _source(self, binding: Binding) -> Kind | None:
@@ -656,7 +660,9 @@ class Kinds:
         return self._sized(function_result(name, self._from_argument(name, node)), node)
 
     def _sized(self, kind: Kind | None, node: cst.Call) -> Kind | None:
-        """The kind of a new object, which says so if it is a queue with a limit."""
+        """The kind of a new object, which says so if it is a queue with a limit, or a lock that never waits."""
+        if kind is not None and self.is_a(kind, _FILE_LOCK):
+            return Kind(kind.name, kind.args, IMPATIENT) if _is_impatient(node) else kind
         if kind is None or not any(self.is_a(kind, name) for name in _QUEUES):
             return kind
         size = argument(node, 0, "maxsize")
@@ -825,7 +831,10 @@ class Kinds:
 
     def _gives_receiver(self, info: FunctionInfo) -> bool:
         """Whether a method gives its own object, or a new one of its own class, whatever class that is."""
-        if info.node.returns is not None and self._symbol_name(info.node.returns.annotation) == "typing.Self":
+        written = info.node.returns.annotation if info.node.returns is not None else None
+        if isinstance(written, cst.SimpleString):
+            return written.raw_value.rpartition(".")[2] == "Self"
+        if written is not None and self._symbol_name(written) == "typing.Self":
             return True
         values = [node.value for node in info.own if isinstance(node, cst.Return)]
         made = [value.func if isinstance(value, cst.Call) and info.is_classmethod else value for value in values]
@@ -1188,6 +1197,14 @@ def _library_attribute(kind: Kind, receiver: Kind, name: str) -> tuple[Kind | No
 
 def _done(kind: Kind | None) -> Kind | None:
     return Kind(kind.name, kind.args, DONE) if kind is not None and kind.name == _POOL_FUTURE else kind
+
+
+def _is_impatient(lock: cst.Call) -> bool:
+    """Whether a file lock is made with `timeout=0`, or with a `blocking` that is not surely true."""
+    timeout, blocking = argument(lock, 1, "timeout"), argument(lock, None, "blocking")
+    if blocking is not None and literal(blocking) != (True,):
+        return True
+    return timeout is not None and literal(timeout) == (0,)
 
 
 def _is_bytes(node: cst.CSTNode) -> bool:

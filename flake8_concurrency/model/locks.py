@@ -1,4 +1,4 @@
-"""Whether somebody else is kept out: row locks, advisory locks and every other lock, known by their kind or their name."""
+"""Whether others are kept out: row locks, advisory locks and every other lock, known by their kind or their name."""
 
 from __future__ import annotations
 
@@ -51,15 +51,17 @@ def called_name(call: cst.Call) -> str:
 def asks_for_lock(call: cst.Call) -> bool:
     """Whether a keyword of a call says that what it gives is to be locked: `for_update=True`, `lock=True`."""
     for arg in call.args:
-        if arg.keyword is not None and literal(arg.value) not in ((False,), (None,)):
-            if arg.keyword.value in _LOCK_KEYWORDS or "for_update" in arg.keyword.value:
-                return True
+        name = "" if arg.keyword is None else arg.keyword.value
+        if (name in _LOCK_KEYWORDS or "for_update" in name) and literal(arg.value) not in ((False,), (None,)):
+            return True
     return False
 
 
 def is_locking(call: cst.Call) -> bool:
     """Whether a call takes a lock, going by its name, its keywords or the SQL in it."""
-    return is_lock_name(called_name(call)) or asks_for_lock(call) or any(_has_locking_sql(arg.value) for arg in call.args)
+    return (
+        is_lock_name(called_name(call)) or asks_for_lock(call) or any(_has_locking_sql(arg.value) for arg in call.args)
+    )
 
 
 def _has_locking_sql(node: cst.BaseExpression) -> bool:
@@ -80,9 +82,9 @@ class Locks:
         for around in self._file.ancestors(node):
             if isinstance(around, cst.With) and any(self._is_lock(item.item) for item in around.items):
                 return True
-            if isinstance(around, cst.FunctionDef | cst.ClassDef):
-                if any(self._is_lock(decorator.decorator) for decorator in around.decorators):
-                    return True
+            decorators = around.decorators if isinstance(around, cst.FunctionDef | cst.ClassDef) else ()
+            if any(self._is_lock(decorator.decorator) for decorator in decorators):
+                return True
         return False
 
     def _is_lock(self, node: cst.BaseExpression) -> bool:
@@ -120,7 +122,9 @@ class Locks:
                 callee = self._file.callee(node)
                 if is_locking(node) or (callee is not None and self.takes(callee)):
                     yield node
-            elif isinstance(node, cst.With) and any(not isinstance(i.item, cst.Call) and self._is_lock(i.item) for i in node.items):
+            elif isinstance(node, cst.With) and any(
+                not isinstance(i.item, cst.Call) and self._is_lock(i.item) for i in node.items
+            ):
                 yield cst.Call(cst.Name("lock"))
 
     def is_serial(self) -> bool:

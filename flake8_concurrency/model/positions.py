@@ -6,10 +6,11 @@ the positions in it relative to each other, and flake8's `ast` tree says on whic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import libcst as cst
-from libcst.metadata import CodeRange
+from libcst.metadata import CodePosition, CodeRange
 from libcst.metadata.position_provider import PositionProvidingCodegenState
 
 from flake8_concurrency.model.tree import Tree
@@ -20,6 +21,23 @@ class _Recorder:
 
     def __init__(self) -> None:
         self._computed: dict[cst.CSTNode, CodeRange] = {}
+
+
+class _State(PositionProvidingCodegenState):
+    """libcst's own, without its `finally`: there a RecursionError becomes a KeyError, a thousand times over."""
+
+    @contextmanager
+    def record_syntactic_position(
+        self, node: cst.CSTNode, *, start_node: cst.CSTNode | None = None, end_node: cst.CSTNode | None = None
+    ) -> Iterator[None]:
+        computed: dict[cst.CSTNode, CodeRange] = self.provider._computed  # type: ignore[assignment]
+        start = CodePosition(self.line, self.column)
+        yield
+        end = CodePosition(self.line, self.column)
+        computed[node] = CodeRange(
+            start if start_node is None else computed[start_node].start,
+            end if end_node is None else computed[end_node].end,
+        )
 
 
 class Positions:
@@ -33,6 +51,7 @@ class Positions:
         self._tree = tree
         self._lines = lines
         self._known: dict[cst.CSTNode, tuple[int, int]] = {}
+        self._too_deep: set[cst.CSTNode] = set()
         body = tree.module.body
         # Without a matching list of starts the whole module has to be generated.
         self._starts = dict(zip(body, starts, strict=True)) if len(body) == len(starts) else None
@@ -53,9 +72,12 @@ class Positions:
             if around is not module:
                 top = around
         start = None if self._starts is None else self._starts.get(top)  # type: ignore[call-overload]
+        if top in self._too_deep:
+            self._known[node] = (self._line(start or 1), 0)
+            return
         root, offset = (module, 0) if start is None else (top, start)
         recorder = _Recorder()
-        state = PositionProvidingCodegenState(
+        state = _State(
             default_indent=module.default_indent,
             default_newline=module.default_newline,
             provider=recorder,  # type: ignore[arg-type]
@@ -63,6 +85,7 @@ class Positions:
         try:
             root._codegen(state)
         except RecursionError:
+            self._too_deep.add(top)
             self._known[node] = (self._line(start or 1), 0)
             return
         computed = recorder._computed

@@ -10,6 +10,22 @@ _SCRIPT = re.compile(
 )
 _BUILDERS = frozenset({"setuptools", "distutils", "hatchling", "flit_core", "nox", "invoke", "fabric"})
 _COMMAND = frozenset({"command", "group"})
+#: Calls that start a service, and names of what is one when it is told to `run`.
+_SERVING = frozenset(
+    """run_forever serve_forever run_app start_polling run_polling run_until_disconnected serve start_server
+    create_server run_server start_serving""".split()
+)
+_SERVICES = frozenset("app application api bot client server socketio sio uvicorn waitress mcp worker daemon".split())
+_RUNNERS = frozenset({"asyncio.run", "anyio.run", "trio.run", "uvloop.run"})
+#: What makes commands for a terminal.
+_COMMAND_LINES = frozenset(
+    "click typer asyncclick rich_click cloup cyclopts async_typer asynctyper invoke fabric flask quart".split()
+)
+#: What makes commands for people in a chat: a service answers them, many at once.
+_CHATS = frozenset(
+    """discord nextcord disnake hikari lightbulb crescent tanjun interactions redbot twitchio telegram telebot aiogram
+    pyrogram telethon slack_bolt slack_sdk nio simplematrixbotlib revolt guilded mattermost""".split()
+)
 
 
 def is_program(filename: str, source: str, tree: ast.Module) -> bool:
@@ -18,15 +34,50 @@ def is_program(filename: str, source: str, tree: ast.Module) -> bool:
     return (
         "ArgumentParser(" in source
         or _SCRIPT.search(path) is not None
-        or any(_is_main_part(node) or _is_build(node) or _is_command(node) for node in tree.body)
+        or any(_is_main_part(node, tree) or _is_build(node) or _is_command(node, tree) for node in tree.body)
     )
 
 
-def _is_main_part(node: ast.stmt) -> bool:
+def is_for_terminals(decorator: str, package: str, *, is_async: bool) -> bool:
+    """Whether a decorator (`bot.command`) makes a command of a function, to be called from a terminal.
+
+    `package` is the one that the decorator comes from, empty where that is not known: then chat bots are told by their
+    commands, which are coroutines.
+    """
+    *owners, name = decorator.split(".")
+    if name not in _COMMAND:
+        return False
+    if package in _COMMAND_LINES or "cli" in owners:
+        return True
+    return not is_async and package not in _CHATS
+
+
+def _is_main_part(node: ast.stmt, tree: ast.Module) -> bool:
+    """Whether a statement is what runs when the file is started, and does something that comes to an end."""
     match node:
         case ast.If(test=ast.Compare(left=ast.Name(id="__name__"), comparators=[ast.Constant(value="__main__")])):
-            return True
+            return not _serves(node, tree, set())
+        case ast.FunctionDef(name="main"):
+            # An entry point of the package.
+            runs = any(isinstance(part, ast.Call) and ast.unparse(part.func) in _RUNNERS for part in ast.walk(node))
+            return runs and not _serves(node, tree, set())
     return False
+
+
+def _serves(node: ast.stmt, tree: ast.Module, seen: set[str]) -> bool:
+    """Whether a statement, or a function of the module that it calls, starts a service."""
+    called = [ast.unparse(part.func).split(".") for part in ast.walk(node) if isinstance(part, ast.Call)]
+    if any(
+        words[-1] in _SERVING or (words[-1] == "run" and len(words) > 1 and words[-2].lstrip("_") in _SERVICES)
+        for words in called
+    ):
+        return True
+    names = {words[0] for words in called if len(words) == 1} - seen
+    seen |= names
+    return any(
+        isinstance(other, ast.FunctionDef | ast.AsyncFunctionDef) and other.name in names and _serves(other, tree, seen)
+        for other in tree.body
+    )
 
 
 def _is_build(node: ast.stmt) -> bool:
@@ -39,7 +90,7 @@ def _is_build(node: ast.stmt) -> bool:
     return False
 
 
-def _is_command(node: ast.stmt) -> bool:
+def _is_command(node: ast.stmt, tree: ast.Module) -> bool:
     """Whether a statement defines a command of click, typer or Django."""
     if isinstance(node, ast.ClassDef):
         return any(ast.unparse(base).rpartition(".")[2] == "BaseCommand" for base in node.bases)
@@ -48,5 +99,30 @@ def _is_command(node: ast.stmt) -> bool:
     for decorator in node.decorator_list:
         called = decorator.func if isinstance(decorator, ast.Call) else decorator
         if isinstance(called, ast.Attribute) and called.attr in _COMMAND:
-            return True
+            is_async = isinstance(node, ast.AsyncFunctionDef)
+            if is_for_terminals(ast.unparse(called), _package(called, tree), is_async=is_async):
+                return True
     return False
+
+
+def _package(node: ast.expr, tree: ast.Module, depth: int = 5) -> str:
+    """The package that an object of the module's own scope comes from: `typer` for `app`, if `app = typer.Typer()`."""
+    while isinstance(node, ast.Attribute | ast.Call):
+        node = node.value if isinstance(node, ast.Attribute) else node.func
+    if not isinstance(node, ast.Name) or depth == 0:
+        return ""
+    for statement in tree.body:
+        match statement:
+            case ast.Import(names=names):
+                for alias in names:
+                    if (alias.asname or alias.name.partition(".")[0]) == node.id:
+                        return alias.name.partition(".")[0]
+            case ast.ImportFrom(module=str(module), level=0, names=names):
+                if any((alias.asname or alias.name) == node.id for alias in names):
+                    return module.partition(".")[0]
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as value) if name == node.id:
+                return _package(value, tree, depth - 1)
+            case ast.FunctionDef(name=name, decorator_list=[*_, decorator]) if name == node.id:
+                # A group is made of a function: `@click.group() def cli(): …`, `@cli.command()`.
+                return _package(decorator, tree, depth - 1)
+    return ""

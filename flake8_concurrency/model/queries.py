@@ -6,47 +6,24 @@ Types are mostly missing in real code, so an expression is known by the shape of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from flake8_concurrency.model import clauses
-from flake8_concurrency.model.calls import argument, literal
+from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
-from flake8_concurrency.model.locks import called_name, is_lock_name, is_locking, words
+from flake8_concurrency.model.locks import asks_for_lock, called_name, is_lock_name, is_locking
 from flake8_concurrency.model.names import Binding, dotted
-from flake8_concurrency.model.spelling import text
+from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read, argument_for, as_shape, elements, unpacked
+from flake8_concurrency.model.shapes import BY_KEY, HOOKS, MANAGERS, SESSION_NAMES, SHORTCUTS
+from flake8_concurrency.model.spelling import is_user, text
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
-DJANGO, SQLALCHEMY = "Django", "SQLAlchemy"
-
 _DEEPEST = 30
 _NOTHING: tuple[Read, ...] = ()
-
-
-class Read(NamedTuple):
-    """Something of the database.
-
-    `shape` is one of query (a manager or query, not sent yet), statement (a `select()`), result (what `execute` gives),
-    rows, row, pair and pairs (a tuple whose first item is a row, and many of them), keyed (a dict of rows). `query` is the
-    expression that chose the rows, `sent` the one that read them, `links` the calls and slices of the chain.
-    """
-
-    shape: str
-    orm: str
-    query: cst.CSTNode
-    sent: cst.CSTNode
-    model: cst.BaseExpression | None = None
-    locked: bool = False
-    links: tuple[cst.CSTNode, ...] = ()
-    #: Reached from another row: `order.customer`, `order.items.all()`.
-    related: bool = False
-    #: What sends the query, where it is written: `session`.
-    session: cst.BaseExpression | None = None
-    #: Only columns are read: `select(M.id)`, `.values_list("pk")`.
-    partial: bool = False
 
 
 class Queries:
@@ -55,7 +32,9 @@ class Queries:
     def __init__(self, file: FileModel) -> None:
         self._file = file
         self._known: dict[tuple[cst.CSTNode, bool], tuple[Read, ...]] = {}
+        self._tentative: dict[tuple[cst.CSTNode, bool], tuple[Read, ...]] = {}
         self._open: set[cst.CSTNode] = set()
+        self._cuts = 0
         #: How many functions are being asked for what they return: their parameters are one call's, not every caller's.
         self._returning = 0
         self._imports = clauses.imported(file.tree.module)
@@ -68,17 +47,22 @@ class Queries:
         if node is None:
             return _NOTHING
         key = (node, self._returning > 0)
-        if key in self._known:
-            return self._known[key]
+        known = self._known.get(key, self._tentative.get(key))
+        if known is not None:
+            return known
         if node in self._open or len(self._open) > _DEEPEST:
+            self._cuts += 1
             return _NOTHING
+        cuts = self._cuts
         self._open.add(node)
         try:
             found = tuple(dict.fromkeys(self._evaluate(node)))
         finally:
             self._open.discard(node)
-        if found or not self._open:
-            self._known[key] = found
+        # What a cycle cut short may be known when it is asked from elsewhere.
+        (self._known if cuts == self._cuts or not self._open else self._tentative)[key] = found
+        if not self._open:
+            self._tentative.clear()
         return found
 
     def _evaluate(self, node: cst.CSTNode) -> tuple[Read, ...]:
@@ -100,11 +84,11 @@ class Queries:
             case cst.Subscript():
                 return self._subscript(node)
             case cst.List() | cst.Tuple() if node.elements:
-                return tuple(_as(read, "rows") for read in self.of(node.elements[0].value) if read.shape == "row")
+                return tuple(as_shape(read, "rows") for read in self.of(node.elements[0].value) if read.shape == "row")
             case cst.ListComp() | cst.GeneratorExp() | cst.SetComp():
-                return tuple(_as(read, "rows") for read in self.of(node.elt) if read.shape == "row")
+                return tuple(as_shape(read, "rows") for read in self.of(node.elt) if read.shape == "row")
             case cst.DictComp():
-                return tuple(_as(read, "keyed") for read in self.of(node.value) if read.shape == "row")
+                return tuple(as_shape(read, "keyed") for read in self.of(node.value) if read.shape == "row")
         return _NOTHING
 
     # -- names and attributes ----------------------------------------------------------------------------------------
@@ -136,9 +120,11 @@ class Queries:
         found = _NOTHING
         for node in self._file.tree.own[self._file.tree.scope_of(statement)]:
             match node:
-                case cst.Call(func=cst.Attribute(value=cst.Name(value=name), attr=cst.Name(value="append")), args=[arg]):
+                case cst.Call(
+                    func=cst.Attribute(value=cst.Name(value=name), attr=cst.Name(value="append")), args=[arg]
+                ):
                     if name in names:
-                        found += tuple(_as(read, "rows") for read in self.of(arg.value) if read.shape == "row")
+                        found += tuple(as_shape(read, "rows") for read in self.of(arg.value) if read.shape == "row")
         return found
 
     def _at(self, value: cst.BaseExpression | None, path: tuple[int, ...]) -> tuple[Read, ...]:
@@ -146,7 +132,7 @@ class Queries:
             return self.of(value)
         if isinstance(value, cst.Tuple | cst.List) and 0 <= path[0] < len(value.elements):
             return self._at(value.elements[path[0]].value, path[1:])
-        return _unpacked(self.of(value), path)
+        return unpacked(self.of(value), path)
 
     def _iterated(self, value: cst.BaseExpression | None, path: tuple[int, ...]) -> tuple[Read, ...]:
         if isinstance(value, cst.Call) and path:
@@ -158,11 +144,11 @@ class Queries:
             if name == "zip" and 0 <= path[0] < len(value.args):
                 return self._iterated(value.args[path[0]].value, path[1:])
             if name == "items" and path == (1,) and isinstance(value.func, cst.Attribute):
-                return tuple(_as(read, "row") for read in self.of(value.func.value) if read.shape == "keyed")
-        return _unpacked(elements(self.of(value), value), path)
+                return tuple(as_shape(read, "row") for read in self.of(value.func.value) if read.shape == "keyed")
+        return unpacked(elements(self.of(value), value), path)
 
     def _iterated_rows(self, value: cst.BaseExpression) -> tuple[Read, ...]:
-        return tuple(_as(read, "rows") for read in elements(self.of(value), value) if read.shape == "row")
+        return tuple(as_shape(read, "rows") for read in elements(self.of(value), value) if read.shape == "row")
 
     def _entered(self, value: cst.BaseExpression | None) -> tuple[Read, ...]:
         callee = self._file.callee(value) if isinstance(value, cst.Call) else None
@@ -186,7 +172,9 @@ class Queries:
         return found
 
     def callers(self, info: FunctionInfo) -> list[cst.Call]:
-        """The calls of the file that enter a function."""
+        """The calls of the file that enter a function, unless a framework calls it too."""
+        if info.name in HOOKS:
+            return []
         if self._calls is None:
             self._calls = {}
             for node in self._file.tree.nodes:
@@ -196,10 +184,12 @@ class Queries:
 
     def _attribute(self, node: cst.Attribute) -> tuple[Read, ...]:
         name = node.attr.value
-        if clauses.is_manager(name) and self._imports.may_be_django:
+        if name in MANAGERS and self._imports.may_be_django:
             return (Read("query", DJANGO, node, node, node.value),)
         if name == "query" and clauses.names_class(node.value):
             return (Read("query", SQLALCHEMY, node, node, node.value),)
+        if is_user(node) and self._imports.django:
+            return (Read("row", DJANGO, node, node),)
         own = self._own_attribute(node)
         if own is not None:
             return own
@@ -285,7 +275,7 @@ class Queries:
             if isinstance(node, cst.Return):
                 found += self.of(node.value)
             elif isinstance(node, cst.Yield) and not isinstance(node.value, cst.From):
-                found += tuple(_as(read, yielded) for read in self.of(node.value) if read.shape == "row")
+                found += tuple(as_shape(read, yielded) for read in self.of(node.value) if read.shape == "row")
         return found
 
     def _on(self, base: tuple[Read, ...], name: str, node: cst.Call) -> tuple[Read, ...] | None:
@@ -320,8 +310,8 @@ class Queries:
         if shape is not None:
             given = (read for read in self.of(first) if read.shape == "statement" and read.orm == SQLALCHEMY)
             return tuple(read._replace(shape=shape, sent=node, session=receiver) for read in given)
-        if name in clauses.BY_KEY and clauses.names_class(first) and self._is_session(receiver):
-            locked = (given := argument(node, None, "with_for_update")) is not None and literal(given) not in ((None,), (False,))
+        if name in BY_KEY and clauses.names_class(first) and self._is_session(receiver):
+            locked = asks_for_lock(node)
             return (Read("row", SQLALCHEMY, node, node, first, locked, (node,), session=receiver),)
         return _NOTHING
 
@@ -330,19 +320,25 @@ class Queries:
             return True
         while isinstance(node, cst.Call):
             node = node.func
-        return dotted(node).rpartition(".")[2] in clauses.SESSION_NAMES
+        return dotted(node).rpartition(".")[2] in SESSION_NAMES
 
     def _of_library(self, name: str, node: cst.Call) -> tuple[Read, ...]:
         first = node.args[0].value if node.args else None
         if name == "select" or self._file.qualified(node.func) in clauses.SELECTS:
             return self._selected(node)
-        if name.startswith(("get_object_or_", "aget_object_or_", "get_list_or_", "aget_list_or_")) and first is not None:
+        if name in SHORTCUTS and first is not None:
             shape = "rows" if "list" in name else "row"
-            given = self.of(first) or ((Read("query", DJANGO, node, node, first),) if clauses.names_class(first) else ())
-            return tuple(read._replace(shape=shape, sent=node, links=(*read.links, node)) for read in given if read.shape == "query")
+            given = self.of(first) or (
+                (Read("query", DJANGO, node, node, first),) if clauses.names_class(first) else ()
+            )
+            return tuple(
+                read._replace(shape=shape, sent=node, links=(*read.links, node))
+                for read in given
+                if read.shape == "query"
+            )
         if isinstance(node.func, cst.Name) and first is not None and name in clauses.KEEPING:
             return tuple(
-                _as(read, clauses.KEEPING[name]) for read in elements(self.of(first), first) if read.shape == "row"
+                as_shape(read, clauses.KEEPING[name]) for read in elements(self.of(first), first) if read.shape == "row"
             )
         return _NOTHING
 
@@ -394,37 +390,7 @@ class Queries:
                 if read.shape in ("query", "rows", "pairs")
             )
         first = isinstance(node.slice[0].slice, cst.Index) and literal(node.slice[0].slice.value) == (0,)
-        found = tuple(_as(read, "row") for read in base if read.shape == "keyed" or (read.shape == "pair" and first))
+        found = tuple(
+            as_shape(read, "row") for read in base if read.shape == "keyed" or (read.shape == "pair" and first)
+        )
         return found + elements(base, node)
-
-
-def argument_for(info: FunctionInfo, name: str, call: cst.Call) -> cst.BaseExpression | None:
-    """The expression that a call gives for a parameter of a function."""
-    names = [param.name.value for param in (*info.node.params.posonly_params, *info.node.params.params)]
-    position = names.index(name) if name in names else None
-    if position is not None and info.this is not None and not info.is_static:
-        position = position - 1 if isinstance(call.func, cst.Attribute) else position
-    return argument(call, position, name)
-
-
-def elements(reads: tuple[Read, ...], at: cst.CSTNode | None) -> tuple[Read, ...]:
-    """What iterating gives, or indexing."""
-    single = {"query": "row", "rows": "row", "pairs": "pair", "result": "pair"}
-    return tuple(
-        read._replace(shape=single[read.shape], sent=at if read.shape == "query" and at is not None else read.sent)
-        if read.shape in single
-        else read
-        for read in reads
-        # A collection of SQLAlchemy is a relationship to iterate over: `for item in order.items`.
-        if read.shape in single or (read.shape == "row" and read.related and read.orm == SQLALCHEMY)
-    )
-
-
-def _unpacked(reads: tuple[Read, ...], path: tuple[int, ...]) -> tuple[Read, ...]:
-    if not path:
-        return reads
-    return tuple(_as(read, "row") for read in reads if read.shape == "pair") if path == (0,) else _NOTHING
-
-
-def _as(read: Read, shape: str) -> Read:
-    return read._replace(shape=shape)

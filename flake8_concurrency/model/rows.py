@@ -13,8 +13,9 @@ from flake8_concurrency.model.columns import COLLECTION, COLUMN, NONE, PLAIN_JSO
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.locks import called_name
-from flake8_concurrency.model.queries import DJANGO, SQLALCHEMY, Read
+from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read
 from flake8_concurrency.model.saving import Saving
+from flake8_concurrency.model.shapes import HOOKS
 from flake8_concurrency.model.spelling import text
 from flake8_concurrency.model.writes import Write
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 #: Beyond this many steps callers and methods are not followed.
 _DEEPEST = 3
 _SINGLE_PROCESS = frozenset({"BaseCommand", "NoArgsCommand", "LabelCommand", "TestCase", "TransactionTestCase"})
-_COMMANDS = frozenset({"command", "group"})
 _IDENTITY = frozenset({"pk", "id", "uuid"})
 
 
@@ -74,7 +74,7 @@ class Rows:
                 continue
             if not self._is_lost(function, node, write, read, method):
                 continue
-            update = LostUpdate(node, text(write.row), write, read, method)
+            update = LostUpdate(node, text(write.row) or "the row", write, read, method)
             if not any(self._is_same(earlier, update) for earlier in found):
                 found.append(update)
         return found
@@ -104,7 +104,8 @@ class Rows:
             return False
         if method is not None and read.orm == DJANGO and self._method_saves(method, write.attribute):
             return True
-        return self.saving.reaches(function, node, row, write.attribute, read)
+        # A row without a name (`Coupon.objects.get(pk=pk).use()`) can't be saved later.
+        return bool(row) and self.saving.reaches(function, node, row, write.attribute, read)
 
     def _method_saves(self, method: FunctionInfo, attribute: str) -> bool:
         return method.this is not None and self.saving.saves_own(method, method.this, attribute)
@@ -128,6 +129,8 @@ class Rows:
         """The method of a row's own class that a call on it enters."""
         if not isinstance(call.func, cst.Attribute) or call.func.attr.value not in self._methods:
             return None
+        if call.func.attr.value in HOOKS:
+            return None
         found = self._file.callee(call)
         if found is not None:
             return found
@@ -140,7 +143,7 @@ class Rows:
         return None
 
     def own_writes(self, function: FunctionInfo, name: str, depth: int = 0) -> list[Write]:
-        """What a function writes to the object it knows as `name` from its own old values, also through other methods."""
+        """What a function writes to the object it calls `name` from its own old values, also through other methods."""
         key = (function, name)
         if key in self._own:
             return self._own[key]
@@ -159,7 +162,7 @@ class Rows:
     # -- what keeps others out ---------------------------------------------------------------------------------------
 
     def is_guarded(self, function: FunctionInfo, node: cst.CSTNode, read: Read, row: str, depth: int) -> bool:
-        """Whether a lock is held where `node` runs: around it, taken before it, or by everyone who calls the function."""
+        """Whether a lock is held where `node` runs: around it, taken before it, or by all who call the function."""
         if self._file.locks.held(node) or self._file.locks.held(read.sent):
             return True
         order = self._file.tree.order
@@ -178,9 +181,11 @@ class Rows:
         return self.is_guarded(function, call, read, "", depth + 1)
 
     def _locks_another(self, call: cst.Call, read: Read, row: str) -> bool:
-        """Whether a locking call surely locks another row than this one: one row of the same class, chosen by other means."""
+        """Whether a locking call surely locks another row: one of the same class, chosen by other means."""
         if called_name(call) in ("refresh", "refresh_from_db", "arefresh_from_db"):
-            target = call.func.value if called_name(call) != "refresh" and isinstance(call.func, cst.Attribute) else None
+            target = (
+                call.func.value if called_name(call) != "refresh" and isinstance(call.func, cst.Attribute) else None
+            )
             names = [text(arg.value) for arg in call.args] if target is None else [text(target)]
             return row not in names
         chain = self._chain(call)
@@ -220,7 +225,11 @@ class Rows:
 
     def _is_flagged(self, function: FunctionInfo, write: Write) -> bool:
         for call in function.calls:
-            if called_name(call) == "flag_modified" and len(call.args) > 1 and text(call.args[0].value) == text(write.row):
+            if (
+                called_name(call) == "flag_modified"
+                and len(call.args) > 1
+                and text(call.args[0].value) == text(write.row)
+            ):
                 return text(call.args[1].value).strip("\"'") in (write.attribute, "")
         return False
 
@@ -233,7 +242,8 @@ class Rows:
                     if _drops_key(target.target, assign.value, row):
                         return True
         return any(
-            isinstance(around, cst.If) and self._tests_created(around, node, read) for around in self._file.ancestors(node)
+            isinstance(around, cst.If) and self._tests_created(around, node, read)
+            for around in self._file.ancestors(node)
         )
 
     def _is_replaced(self, function: FunctionInfo, write: Write, row: str) -> bool:
@@ -255,14 +265,17 @@ class Rows:
         if not isinstance(around.test, cst.Name) or around.body not in self._file.ancestors(node):
             return False
         bindings = self._file.names.reaching(around.test) or ()
-        return any(binding.path == (1,) and read.sent in (binding.value, getattr(binding.value, "expression", None)) for binding in bindings)
+        return any(
+            binding.path == (1,) and read.sent in (binding.value, getattr(binding.value, "expression", None))
+            for binding in bindings
+        )
 
     def runs_alone(self, function: FunctionInfo) -> bool:
         """Whether only one process runs a function at a time: commands, migrations, tests."""
         names = {param.name.value for param in function.params}
         if names >= {"apps", "schema_editor"} or function.name.startswith("test_"):
             return True
-        if function.decorator_names & _COMMANDS:
+        if self._file.functions.is_command(function):
             return True
         return function.owner is not None and any(
             text(base).rpartition(".")[2] in _SINGLE_PROCESS for base in function.owner.bases
@@ -275,4 +288,3 @@ def _drops_key(target: cst.BaseExpression, value: cst.BaseExpression, row: str) 
     if target.attr.value in _IDENTITY and text(target.value) == row:
         return literal(value) == (None,) or target.attr.value == "uuid"
     return target.attr.value == "adding" and text(target.value) == f"{row}._state"
-

@@ -11,7 +11,7 @@ from flake8_concurrency.model.calls import argument
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.names import Binding
-from flake8_concurrency.model.queries import DJANGO, Read, argument_for
+from flake8_concurrency.model.reads import DJANGO, Read, argument_for
 from flake8_concurrency.model.spelling import text
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ class Saving:
             if name.startswith(_SAVING):
                 return _includes(argument(call, None, "update_fields"), attribute)
             callee = self._file.rows.method(call)
-            return callee is not None and callee.this is not None and self.saves_own(callee, callee.this, attribute, depth)
+            return (
+                callee is not None and callee.this is not None and self.saves_own(callee, callee.this, attribute, depth)
+            )
         if name in ("bulk_update", "abulk_update"):
             return _includes(argument(call, 1, "fields"), attribute)
         if not any(text(arg.value) == row for arg in call.args):
@@ -169,7 +171,9 @@ class Saving:
             child = around
         return True
 
-    def _parts(self, above: list[cst.CSTNode], at: int, child: cst.CSTNode, first: cst.CSTNode, second: cst.CSTNode) -> bool:
+    def _parts(
+        self, above: list[cst.CSTNode], at: int, child: cst.CSTNode, first: cst.CSTNode, second: cst.CSTNode
+    ) -> bool:
         """`first` and `second` part at `above[at]`, one below `above[at - 1]` and the other below `child`."""
         around = above[at]
         order = self._file.tree.order

@@ -14,9 +14,17 @@ from flake8_concurrency.model.names import dotted
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
-#: What asks whether a wait would end at once: the method, and the answer that says so.
-_ASKS = {"join": ("is_alive", False), "wait": ("is_set", True), "get": ("ready", True), "result": ("done", True)}
-_POPEN, _SOCKET = "subprocess.Popen", "socket.socket"
+#: What asks whether a wait would end at once: methods, each with the answer that says so.
+_ASKS = {
+    "join": {"is_alive": False},
+    "wait": {"is_set": True},
+    "get": {"ready": True, "empty": False},
+    "put": {"full": False},
+    "recv": {"poll": True},
+    "recv_bytes": {"poll": True},
+    "result": {"done": True},
+}
+_POPEN, _SOCKET, _LOCK = "subprocess.Popen", "socket.socket", "threading.Lock"
 #: What waits for the work of a pool inside its `with`.
 _READS = frozenset({"result", "exception", "wait", "as_completed"})
 
@@ -42,38 +50,39 @@ class Settled:
             return self._is_non_blocking(name, call)
         if self._file.is_a(subject, _POPEN):
             conditions = self._file.flow.conditions(call)
-            return any(_has_ended(name, one) for one in conditions) or self._was_killed(name, call)
-        method, answer = _ASKS.get(func.attr.value, ("", True))
-        asking = f"{name}.{method}"
+            return any(_has_ended(name, one) for one in conditions) or self._was_ended(name, call)
+        if self._file.is_a(subject, _LOCK):
+            return self._is_new(subject, call)
+        asking = {f"{name}.{method}": answer for method, answer in _ASKS.get(func.attr.value, {}).items()}
         return any(
-            truth is answer and isinstance(test, cst.Call) and dotted(test.func) == asking
+            isinstance(test, cst.Call) and asking.get(dotted(test.func)) is truth
             for test, truth in self._file.flow.conditions(call)
         )
 
-    def _was_killed(self, name: str, call: cst.Call) -> bool:
+    def _was_ended(self, name: str, call: cst.Call) -> bool:
         """`kill()` then `wait()`: the process is gone, this only takes its status."""
+        ending = {f"{name}.{method}" for method in ("kill", "wait", "communicate")}
         return any(
-            isinstance(event, cst.Call) and dotted(event.func) == f"{name}.kill"
+            isinstance(event, cst.Call) and dotted(event.func) in ending
             for earlier in self._file.flow.earlier(call)
             for event in self._file.flow.certain(earlier)
         )
 
+    def _is_new(self, lock: cst.BaseExpression, call: cst.Call) -> bool:
+        """Whether a lock was made in the statements before: nobody else can hold it yet."""
+        bindings = (self._file.names.reaching(lock) or ()) if isinstance(lock, cst.Name) else ()
+        made = [binding.node for binding in bindings if isinstance(binding.value, cst.Call)]
+        block = self._file.parent(self._file.parent(self._file.tree.statement(call)))
+        return len(made) == len(bindings) == 1 and self._file.parent(self._file.parent(made[0])) is block
+
     def _is_non_blocking(self, name: str, call: cst.Call) -> bool:
-        """Whether the function, or for an attribute the file, makes a socket that never waits or has nobody to wait for."""
+        """Whether a socket never waits, or only hands datagrams to the system."""
         function = self._file.function_of(call)
         if "." in name or function is None:
             nodes = [node for own in self._file.tree.own.values() for node in own]
         else:
             nodes = function.own
-        for node in nodes:
-            if isinstance(node, cst.Call):
-                if dotted(node.func) in (f"{name}.setblocking", f"{name}.settimeout") and node.args:
-                    if literal(node.args[0].value) in ((False,), (0,)):
-                        return True
-                # Datagrams are handed to the system and gone.
-                if any(_last_part(arg.value) == "SOCK_DGRAM" for arg in node.args):
-                    return True
-        return False
+        return any(isinstance(node, cst.Call) and _frees(node, name) for node in nodes)
 
     def on_leaving(self, statement: cst.With, item: cst.WithItem) -> bool:
         """Whether a pool surely has no work left when its `with` is left, or somebody has already waited for it."""
@@ -103,6 +112,12 @@ def _has_ended(name: str, condition: Condition) -> bool:
                 return False
             return isinstance(operator, cst.IsNot if condition.truth else cst.Is)
     return False
+
+
+def _frees(call: cst.Call, name: str) -> bool:
+    if dotted(call.func) in (f"{name}.setblocking", f"{name}.settimeout") and call.args:
+        return literal(call.args[0].value) in ((False,), (0,))
+    return any(_last_part(arg.value) == "SOCK_DGRAM" for arg in call.args)
 
 
 def _last_part(node: cst.BaseExpression) -> str:

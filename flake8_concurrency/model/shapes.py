@@ -7,112 +7,367 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
+
+from flake8_concurrency.model.locks import words
 
 #: Methods of lists, dicts and sets that change them, apart from those that managers and relationships have too.
 ONLY_COLLECTIONS = frozenset("insert pop popitem setdefault sort reverse appendleft".split())
 CHANGING = ONLY_COLLECTIONS | frozenset("append extend update remove clear add discard".split())
 #: Calls that give back their argument, or a copy of it, in another form.
 COPYING = frozenset(
-    """list dict set tuple sorted frozenset copy deepcopy int float str bool Decimal loads dumps cast OrderedDict defaultdict
-    Counter round""".split()
+    """list dict set tuple sorted frozenset copy deepcopy int float str bool Decimal loads dumps cast OrderedDict
+    defaultdict Counter round""".split()
 )
 CHOOSING = frozenset({"max", "min", "sum"})
 #: Methods that give a changed copy.
 MERGING = frozenset("union difference intersection symmetric_difference".split())
-#: Objects that are no rows, whatever is written to them.
-NO_ROWS = frozenset("request response os sys settings config parser logger form serializer".split())
+#: Methods and functions that frameworks call: the calls in the file tell nothing about all the others.
+HOOKS = frozenset(
+    """__init__ __new__ __call__ __enter__ __exit__ save delete clean full_clean get post put patch dispatch form_valid
+    form_invalid perform_create perform_update perform_destroy create update validate to_representation get_queryset
+    get_context_data handle run process execute main setUp ready receive""".split()
+)
+#: Objects that are no rows, and whatever hangs on them.
+NO_ROWS = frozenset(
+    "request response os sys settings config parser logger form serializer fields widget attrs helper environ".split()
+)
+#: Attributes that are no columns.
+NO_COLUMNS = frozenset("cache fields widget attrs validators help_text objects queryset initial".split())
 DISPATCHING = frozenset(
-    "delay apply_async delay_on_commit apply_async_on_commit enqueue enqueue_call enqueue_job send_task send_with_options".split()
+    """delay apply_async delay_on_commit apply_async_on_commit enqueue enqueue_call enqueue_job send_task
+    send_with_options""".split()
 )
-#: Words without which nothing is read from a database by an ORM.
-READING = re.compile(
-    r"\b(django|rest_framework|sqlalchemy|sqlmodel|flask_sqlalchemy|query|select|objects|all_objects|_default_manager"
-    r"|_base_manager|a?get_(object|list)_or_\w+|_{0,2}session|sess|_?db|dbsession|db_sess(ion)?|DBSession|Session"
-    r"|async_session|async_db|sqlalchemy_session|s)\b"
-)
-CHOOSING_ROWS = re.compile(r"\b(filter|filter_by|where|exclude)\b")
 #: Words that decide something about the rows of a whole file.
 KEEPS = re.compile(r"(?i)\b(serializable|repeatable\w*|version_id_col|\w*VersionField)\b")
+MANAGERS = frozenset({"objects", "all_objects", "_default_manager", "_base_manager"})
+#: Words in the names of variables that hold a class.
+CLASS_WORDS = frozenset({"cls", "klass", "model", "mapper", "entity"})
+#: The shortcuts of Django and of projects that have their own.
+SHORTCUTS = frozenset(
+    """get_object_or_404 aget_object_or_404 get_list_or_404 aget_list_or_404 get_object_or_400 get_object_or_403
+    get_object_or_none get_object_or_error get_object_or_raise get_object_or_exception""".split()
+)
+#: What a session is called where nothing tells its type.
+SESSION_NAMES = frozenset(
+    """session _session __session sess db _db dbsession db_session DBSession Session async_session async_db db_sess
+    s""".split()
+)
+#: Methods of a session that read one row of a class by its key.
+BY_KEY = frozenset({"get", "get_one", "get_or_404"})
+_ONLY_DJANGO = frozenset("select_related prefetch_related select_for_update".split())
+_WITH_KEYWORDS = frozenset(
+    """filter exclude annotate order_by get aget earliest aearliest latest alatest get_or_create aget_or_create
+    update_or_create aupdate_or_create""".split()
+)
+#: Words without which no row is read or no column holds a collection.
+READERS = (
+    MANAGERS
+    | SHORTCUTS
+    | BY_KEY
+    | _ONLY_DJANGO
+    | _WITH_KEYWORDS
+    | {"query", "select", "get_object", "user", "JSONField", "ArrayField", "HStoreField", "flag_modified"}
+    | {"Mutable", "MutableDict", "MutableList", "MutableSet", "as_mutable"}
+)
+FILTERS = frozenset("filter filter_by where exclude".split())
+_JUNCTIONS = frozenset("and_ or_ not_ Q".split())
+STATES = frozenset(
+    """status state phase stage processed sent done handled delivered published claimed completed dispatched queued
+    pending processing executed imported exported notified finished started scheduled""".split()
+)
+#: Columns that say who has taken the row.
+TAKERS = frozenset("worker owner by node host pid runner agent lease".split())
+NOW = frozenset({"now", "utcnow", "time", "today", "current", "datetime"})
+#: Asked and answered where any row, or any state, will do.
+_ANY = "*"
+#: Asked where a column must be known to hold a collection.
+_IN_PLACE = "collection"
+_COLLECTION = re.compile("^(JSONField|ArrayField|HStoreField|flag_modified|as_mutable)$|Mutable")
 _UPDATING = frozenset("update aupdate delete adelete".split())
 _SELF = frozenset({"self", "cls"})
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def writes_row(root: ast.AST) -> bool:
-    """Whether a function may write an attribute of another object from its own old value."""
-    return any(row is None or not _is_self(row) for row in _written(root))
+def asks_row(root: ast.AST) -> set[str]:
+    """A row, where a function may write an attribute of another object from its own old value."""
+    return {asked for row, asked in _written(root) if not _is_self(row)}
 
 
-def writes_self(root: ast.AST) -> bool:
+def asks_own_row(root: ast.AST) -> set[str]:
     """The same of a method's own object."""
-    return any(row is not None and _is_self(row) for row in _written(root))
+    return {asked for row, asked in _written(root) if _is_self(row)}
 
 
-def takes_row(root: ast.AST) -> bool:
-    """Whether a function may move rows to another state, hand them to a task, or delete or update them by their ids."""
+def answers_row(root: ast.AST, names: Collection[str]) -> set[str]:
+    """A row, where a piece of the text may read one, and a collection where it may say that a column holds one.
+
+    `names` are all names of READERS in this text.
+    """
+    found: set[str] = set()
+    for node in _inside(root):
+        if _may_read(node, names):
+            found.add(_ANY)
+        name = _last_name(node.func if isinstance(node, ast.Call) else node)
+        if _COLLECTION.search(name):
+            found.add(_IN_PLACE)
+    return found
+
+
+def _may_read(node: ast.AST, names: Collection[str]) -> bool:
+    if isinstance(node, ast.Attribute):
+        return node.attr in MANAGERS or _is_user(node) or (node.attr == "query" and _may_be_class(node.value))
+    if not isinstance(node, ast.Call):
+        return False
+    name = _last_name(node.func)
+    if name in BY_KEY and node.args and _may_be_class(node.args[0]):
+        return True
+    if name in _WITH_KEYWORDS:
+        return _only_django(name, node)
+    if name == "query":
+        return bool(node.args) and (_may_be_class(node.args[0]) or isinstance(node.args[0], ast.Attribute))
+    return name in names
+
+
+def _only_django(name: str, call: ast.Call) -> bool:
+    """Whether a call may be one of a manager or queryset, and of nothing else."""
+    if name == "order_by":
+        return any(isinstance(arg, ast.Constant) and isinstance(arg.value, str) for arg in call.args)
+    return bool(call.keywords) and (name in ("filter", "exclude", "annotate") or not call.args)
+
+
+def _may_be_class(node: ast.AST) -> bool:
+    name = _last_name(node).lstrip("_")
+    if isinstance(node, ast.Call) or name == "class__":
+        return True
+    is_capital = name[:1].isupper() and not name.isupper()
+    return is_capital or not CLASS_WORDS.isdisjoint(words(name))
+
+
+def asks_claim(root: ast.AST) -> set[str]:
+    """The columns whose state a function may move on rows, and any where it may dispatch, delete or update rows."""
+    found = {target.attr for node in _inside(root) for target in _moved(node) if not _is_self(target.value)}
     for node in _inside(root):
         if isinstance(node, ast.Call):
-            if _last_name(node.func) in _UPDATING | DISPATCHING:
-                return True
-        elif any(not _is_self(target.value) for target in _moved(node)):
-            return True
-    return False
+            name = _last_name(node.func)
+            if name in DISPATCHING or (name in ("delete", "adelete") and _last_name_of_row(node)):
+                found.add(_ANY)
+            found |= _updated(node)
+    return found
 
 
-def moves_self(root: ast.AST) -> bool:
-    """Whether a method may move its own object to another state."""
-    return any(_is_self(target.value) for node in _inside(root) for target in _moved(node))
+def asks_own_claim(root: ast.AST) -> set[str]:
+    """The columns whose state a method may move on its own object."""
+    return {target.attr for node in _inside(root) for target in _moved(node) if _is_self(target.value)}
 
 
-def _inside(root: ast.AST) -> Iterator[ast.AST]:
-    """A function's nodes; of a class those outside its methods, which are asked about one by one."""
+def answers_claim(root: ast.AST, names: Collection[str]) -> set[str]:
+    """The columns that the queries in a piece of the text may test."""
+    found: set[str] = set()
+    for node in _inside(root):
+        if isinstance(node, ast.Call) and _last_name(node.func) in {*names, *_JUNCTIONS}:
+            found.update(word.arg.partition("__")[0] for word in node.keywords if word.arg is not None)
+            parts = (part for arg in node.args for part in ast.walk(arg))
+            found.update(part.attr for part in parts if isinstance(part, ast.Attribute))
+    if not STATES.isdisjoint(word for column in found for word in words(column)):
+        found.add(_ANY)
+    return found
+
+
+def _last_name_of_row(call: ast.Call) -> str:
+    """The row that a call deletes: `row.delete()`, `session.delete(row)`."""
+    row = call.args[0] if call.args else call.func.value if isinstance(call.func, ast.Attribute) else None
+    return row.id if isinstance(row, ast.Name) and not call.keywords else ""
+
+
+def _updated(call: ast.Call) -> set[str]:
+    """The columns that an UPDATE with a condition sets, any for a DELETE with one."""
+    links: list[ast.Call] = []
+    node: ast.AST = call
+    while isinstance(node, ast.Call):
+        links.append(node)
+        node = node.func.value if isinstance(node.func, ast.Attribute) else node.func
+    made = {_last_name(link.func) for link in links}
+    if made.isdisjoint(FILTERS) or made.isdisjoint(_UPDATING):
+        return set()
+    found = set() if made.isdisjoint({"delete", "adelete"}) else {_ANY}
+    for link in links:
+        if _last_name(link.func) in ("update", "aupdate", "values"):
+            found.update(word.arg for word in link.keywords if word.arg is not None)
+            for key in (key for arg in link.args if isinstance(arg, ast.Dict) for key in arg.keys):
+                found.add(
+                    key.value
+                    if isinstance(key, ast.Constant) and isinstance(key.value, str)
+                    else _last_name_or_any(key)
+                )
+    return found
+
+
+def _last_name_or_any(node: ast.AST | None) -> str:
+    return _ANY if node is None else _last_name(node) or _ANY
+
+
+@lru_cache(maxsize=512)
+def _inside(root: ast.AST) -> tuple[ast.AST, ...]:
+    """The nodes of a function that anything here asks about; of a class those outside its methods.
+
+    Every rule asks for every function of a file, so the last ones are remembered.
+    """
+    found: list[ast.AST] = []
     stack: list[ast.AST] = [root]
     if isinstance(root, ast.ClassDef):
-        stack = [node for node in root.body if not isinstance(node, Function)]
+        stack = [*root.bases, *(node for node in root.body if not isinstance(node, Function))]
     while stack:
         node = stack.pop()
-        yield node
-        stack += ast.iter_child_nodes(node)
+        kind = type(node)
+        if kind in _ASKED:
+            found.append(node)
+        for field in _fields(kind):
+            value = getattr(node, field, None)
+            if value.__class__ is list:
+                stack += value
+            elif value is not None:
+                stack.append(value)
+    return tuple(found)
 
 
-def _written(root: ast.AST) -> Iterator[ast.expr | None]:
-    """The objects whose attributes may be written from their old values; None for one that only a local leads to."""
-    nodes = list(_inside(root))
-    loaded = {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)}
-    aliases = {name for node in nodes for name in _aliases(node)}
+_ASKED = frozenset(
+    {
+        ast.Call,
+        ast.Attribute,
+        ast.Assign,
+        ast.AnnAssign,
+        ast.AugAssign,
+        ast.Delete,
+        ast.For,
+        ast.AsyncFor,
+        ast.NamedExpr,
+    }
+)
+#: Fields that hold no nodes, or none that matter.
+_NO_NODES = frozenset(
+    """ctx op ops id attr arg name asname module names level kind type_comment annotation returns conversion simple
+    type_params is_async rest cls kwd_attrs""".split()
+)
+
+
+_fields_of: dict[type, tuple[str, ...]] = {}
+
+
+def _fields(kind: type) -> tuple[str, ...]:
+    """The fields of a node type in which there may be nodes; of anything else in a tree, none."""
+    found = _fields_of.get(kind)
+    if found is None:
+        is_leaf = issubclass(kind, ast.Constant | ast.Name | ast.MatchSingleton)
+        fields = () if is_leaf else getattr(kind, "_fields", ())
+        found = _fields_of[kind] = tuple(field for field in fields if field not in _NO_NODES)
+    return found
+
+
+def _written(root: ast.AST) -> Iterator[tuple[ast.expr, str]]:
+    """The objects whose attributes may be written from their old values, each with what that asks."""
+    nodes = _inside(root)
+    aliases = {name: held for node in nodes for name, held in _aliases(node)}
+    sources = _Sources(nodes)
     for node in nodes:
-        for target in _changed(node, loaded):
-            if isinstance(target, ast.Attribute) and _last_name(target.value) not in NO_ROWS:
-                yield target.value
-            elif isinstance(target, ast.Name) and target.id in aliases:
-                yield None
+        for target, asked in _changed(node, sources):
+            held = aliases.get(target.id) if isinstance(target, ast.Name) else target
+            if isinstance(held, ast.Attribute) and _may_be_column(held):
+                yield held.value, asked
 
 
-def _changed(node: ast.AST, loaded: set[str]) -> Iterator[ast.expr]:
+def _may_be_column(node: ast.Attribute) -> bool:
+    if node.attr in NO_COLUMNS or node.attr.startswith("_"):
+        return False
+    chain: ast.AST = node.value
+    while isinstance(chain, ast.Attribute | ast.Subscript):
+        if _last_name(chain) in NO_ROWS:
+            return False
+        if _is_user(chain):
+            return True
+        chain = chain.value
+    return _last_name(chain) not in NO_ROWS
+
+
+def _is_user(node: ast.AST) -> bool:
+    """`request.user` is a row that the middleware has read."""
+    return isinstance(node, ast.Attribute) and node.attr == "user" and _last_name(node.value) == "request"
+
+
+class _Sources:
+    """What the locals of a function may be made from: the attributes, as far as assignments tell."""
+
+    def __init__(self, nodes: Iterable[ast.AST]) -> None:
+        self._names: dict[str, set[str]] = {}
+        self._attributes: dict[str, set[str]] = {}
+        for node in nodes:
+            match node:
+                case ast.Assign(targets=targets, value=value):
+                    for target in targets:
+                        self._add(target, value)
+                case (
+                    ast.AnnAssign(target=target, value=ast.expr() as value) | ast.AugAssign(target=target, value=value)
+                ):
+                    self._add(target, value)
+                case ast.NamedExpr(target=target, value=value):
+                    self._add(target, value)
+
+    def _add(self, target: ast.expr, value: ast.expr) -> None:
+        if isinstance(target, ast.Name):
+            names, attributes = _mentioned(value)
+            self._names.setdefault(target.id, set()).update(names)
+            # What starts empty may be filled from anything.
+            self._attributes.setdefault(target.id, set()).update(attributes or ({_ANY} if not names else ()))
+
+    def lead_to(self, value: ast.expr, attribute: str) -> bool:
+        """Whether a value may be made from an attribute of this name."""
+        names, attributes = _mentioned(value)
+        pending = list(names)
+        while pending:
+            name = pending.pop()
+            attributes |= self._attributes.get(name, set())
+            fresh = self._names.get(name, set()) - names
+            names |= fresh
+            pending += fresh
+        return attribute in attributes or _ANY in attributes
+
+
+def _mentioned(value: ast.expr) -> tuple[set[str], set[str]]:
+    parts = list(ast.walk(value))
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    return names, {part.attr for part in parts if isinstance(part, ast.Attribute)}
+
+
+def _changed(node: ast.AST, sources: _Sources) -> Iterator[tuple[ast.expr, str]]:
     """The attributes that a node may write, and the names of what it may change in place."""
     match node:
         case ast.AugAssign(target=ast.Attribute() as target):
-            yield target
+            yield target, _ANY
         case ast.AugAssign(target=ast.Subscript() as target):
-            yield _container(target)
+            yield _container(target), _ANY
         case ast.Assign(targets=targets):
-            yield from _assigned(targets, node.value, loaded)
+            yield from _assigned(targets, node.value, sources)
         case ast.AnnAssign(target=target) if node.value is not None:
-            yield from _assigned([target], node.value, loaded)
+            yield from _assigned([target], node.value, sources)
         case ast.Delete(targets=targets):
-            yield from (_container(target) for target in targets if isinstance(target, ast.Subscript))
+            yield from ((_container(target), _ANY) for target in targets if isinstance(target, ast.Subscript))
         case ast.Call(func=ast.Attribute(value=value, attr=method)) if method in CHANGING:
-            yield _container(value)
+            yield _container(value), _IN_PLACE if _is_ambiguous(method, node) else _ANY
 
 
-def _assigned(targets: list[ast.expr], value: ast.expr, loaded: set[str]) -> Iterator[ast.expr]:
+def _is_ambiguous(method: str, call: ast.Call) -> bool:
+    """Whether a method may also be one of a manager or of a relationship."""
+    return method not in ONLY_COLLECTIONS | {"append", "extend"} and not (method == "update" and call.args)
+
+
+def _assigned(targets: list[ast.expr], value: ast.expr, sources: _Sources) -> Iterator[tuple[ast.expr, str]]:
     for target in targets:
         if isinstance(target, ast.Subscript):
-            yield _container(target)
-        elif isinstance(target, ast.Attribute) and target.attr in loaded and _may_be_made(value):
-            yield target
+            yield _container(target), _ANY
+        elif isinstance(target, ast.Attribute) and _may_be_made(value) and sources.lead_to(value, target.attr):
+            yield target, _ANY
 
 
 def _may_be_made(value: ast.expr) -> bool:
@@ -132,34 +387,60 @@ def _may_be_made(value: ast.expr) -> bool:
     return True
 
 
-def _aliases(node: ast.AST) -> Iterator[str]:
+def _aliases(node: ast.AST) -> Iterator[tuple[str, ast.Attribute]]:
     """The locals that a node binds to what an attribute holds, or to its items."""
     match node:
-        case ast.Assign(value=ast.Attribute()):
-            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
-        case ast.AnnAssign(target=ast.Name(id=name), value=ast.Attribute()) | ast.NamedExpr(
-            target=ast.Name(id=name), value=ast.Attribute()
+        case ast.Assign(value=ast.Attribute() as held):
+            yield from ((target.id, held) for target in node.targets if isinstance(target, ast.Name))
+        case (
+            ast.AnnAssign(target=ast.Name(id=name), value=ast.Attribute() as held)
+            | ast.NamedExpr(target=ast.Name(id=name), value=ast.Attribute() as held)
         ):
-            yield name
-        case ast.For(iter=ast.Attribute()) | ast.AsyncFor(iter=ast.Attribute()):
-            yield from (part.id for part in ast.walk(node.target) if isinstance(part, ast.Name))
-        case ast.For(iter=ast.Call(func=ast.Attribute(value=ast.Attribute(), attr="items" | "values"))):
-            yield from (part.id for part in ast.walk(node.target) if isinstance(part, ast.Name))
+            yield name, held
+        case (
+            ast.For(iter=ast.Attribute() as held)
+            | ast.AsyncFor(iter=ast.Attribute() as held)
+            | ast.For(iter=ast.Call(func=ast.Attribute(value=ast.Attribute() as held, attr="items" | "values")))
+        ):
+            yield from ((part.id, held) for part in ast.walk(node.target) if isinstance(part, ast.Name))
 
 
 def _moved(node: ast.AST) -> Iterator[ast.Attribute]:
     """The attributes that a node sets to what may be another state."""
-    if isinstance(node, ast.Assign) and not isinstance(node.value, ast.BinOp | ast.List | ast.Dict | ast.JoinedStr):
+    if isinstance(node, ast.Assign):
         for target in node.targets:
-            if isinstance(target, ast.Attribute) and _last_name(target.value) not in NO_ROWS:
-                yield target
+            if isinstance(target, ast.Attribute) and _may_be_state(node.value, target.attr):
+                yield from [target] if _last_name(target.value) not in NO_ROWS else []
+
+
+def _may_be_state(value: ast.expr, column: str) -> bool:
+    """Whether a value is written in the code, the time, or who has taken the row."""
+    match value:
+        case ast.IfExp():
+            return _may_be_state(value.body, column) and _may_be_state(value.orelse, column)
+        case ast.Constant():
+            return True
+        case ast.List() | ast.Tuple() | ast.Set():
+            return bool(value.elts)
+        case ast.Call():
+            name = _last_name(value.func)
+            return not NOW.isdisjoint([name, *words(name)]) or name in ("true", "false", "null")
+        case ast.Name(id=name):
+            return name.isupper() or not (STATES | TAKERS).isdisjoint(words(column)) or not NOW.isdisjoint(words(name))
+        case ast.Attribute():
+            return True
+    return False
 
 
 def _container(node: ast.expr) -> ast.expr:
     while True:
         if isinstance(node, ast.Subscript):
             node = node.value
-        elif isinstance(node, ast.Call) and _last_name(node.func) in ("setdefault", "get") and isinstance(node.func, ast.Attribute):
+        elif (
+            isinstance(node, ast.Call)
+            and _last_name(node.func) in ("setdefault", "get")
+            and isinstance(node.func, ast.Attribute)
+        ):
             node = node.func.value
         else:
             return node

@@ -31,11 +31,14 @@ class Sizes:
         self._file = file
 
     def input_length(self, size: cst.BaseExpression) -> str | None:
-        """The `len(…)` that makes a number grow with the input, as text; None when it doesn't, or has a bound."""
+        """The number, as text, if a `len(…)` makes it grow with the input; None when it doesn't, or has a bound.
+
+        A variable is told by that length.
+        """
         length = self._growing(size, _DEEPEST)
         if length is None or self._is_guarded(size, length):
             return None
-        return self._text(length)
+        return self._text(length if isinstance(size, cst.Name | cst.Attribute) else size)
 
     def _text(self, node: cst.CSTNode) -> str:
         return " ".join(self._file.tree.module.code_for_node(node).split())
@@ -60,6 +63,12 @@ class Sizes:
                 return self._growing(node.left, depth - 1) or self._growing(node.right, depth - 1)
             case cst.BinaryOperation(operator=cst.Subtract()):
                 return self._growing(node.left, depth - 1)
+            case cst.BinaryOperation(operator=cst.Divide() | cst.FloorDivide()):
+                # `len(x) / 500` grows; divided by what grows too, it may not.
+                return None if self._growing(node.right, depth - 1) else self._growing(node.left, depth - 1)
+            case cst.UnaryOperation(operator=cst.Minus()):
+                # `-(-len(x) // 500)` rounds up.
+                return self._growing(node.expression, depth - 1)
             case cst.NamedExpr():
                 return self._growing(node.value, depth - 1)
             case cst.Name() | cst.Attribute():
@@ -71,7 +80,7 @@ class Sizes:
         given = [arg.value for arg in node.args if not arg.star and arg.keyword is None]
         if callee == "builtins.len" and len(given) == 1:
             return None if self._is_bounded(given[0], _DEEPEST) else node
-        if callee in ("builtins.int", "builtins.max", "builtins.round"):
+        if callee in ("builtins.int", "builtins.max", "builtins.round", "builtins.abs", "math.ceil", "math.floor"):
             found = (self._growing(value, depth - 1) for value in given)
             return next((length for length in found if length is not None), None)
         if callee == "builtins.min" and len(given) > 1:

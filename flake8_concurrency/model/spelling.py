@@ -32,3 +32,8 @@ def last_name(node: cst.CSTNode) -> str:
     if isinstance(node, cst.Attribute):
         return node.attr.value
     return node.value if isinstance(node, cst.Name) else ""
+
+
+def is_user(node: cst.CSTNode) -> bool:
+    """`request.user` is a row that the middleware of Django has read, without a lock."""
+    return isinstance(node, cst.Attribute) and node.attr.value == "user" and last_name(node.value) == "request"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
-from flake8_concurrency.model.calls import literal, passes_unknown
+from flake8_concurrency.knowledge.offloading import OFFLOADING
+from flake8_concurrency.model.calls import argument, literal, passes_unknown
 from flake8_concurrency.model.futures import EXECUTOR
 from flake8_concurrency.model.names import dotted
 
@@ -19,23 +21,76 @@ _TIMEOUT = re.compile(r"timeout|deadline|max_?wait", re.IGNORECASE)
 _BY_POSITION = {"wait": 1, "as_completed": 1, "result": 0, "exception": 0, "join": 0}
 
 
+#: Those that run a function for whoever waits for it; a Thread runs it for nobody.
+_ON_BEHALF = frozenset(
+    name for name, how in OFFLOADING.items() if how.where == "thread" and not name.startswith("threading.")
+)
+#: What gives up waiting, by its last name, as a call around an awaitable and as a block.
+_DEADLINES = frozenset({"wait_for", "timeout", "timeout_at", "fail_after", "fail_at", "move_on_after", "move_on_at"})
+
+
+class HandedOver(NamedTuple):
+    """A function that a call runs in another thread, and the positional arguments that it gets there."""
+
+    function: cst.BaseExpression
+    arguments: list[cst.BaseExpression]
+
+
 class Waits:
     """Answers for one file."""
 
     def __init__(self, file: FileModel) -> None:
         self._file = file
 
-    def is_unbounded(self, call: cst.Call, position: int | None = None) -> bool:
+    def is_unbounded(
+        self, call: cst.Call, position: int | None = None, function: cst.BaseExpression | None = None
+    ) -> bool:
         """Whether a call surely has no timeout, and is not the unbounded branch beside a bounded one.
 
-        `position` is where the timeout stands when it is given by position.
+        `position` is where the timeout stands when it is given by position, `function` what the call hands to a thread.
         """
         calls = [call]
-        kind = self._file.kind(call.func)
+        kind = self._file.kind(function or call.func)
         if kind is not None and kind.name == "partial" and isinstance(kind.ref, cst.Call):
             calls.append(kind.ref)
             position = None
         return not any(_may_have_timeout(one, position) for one in calls) and not self._has_bounded_twin(call)
+
+    def handed_over(self, call: cst.Call) -> HandedOver | None:
+        """The function that a call hands to another thread and whose end somebody waits for: `to_thread(run, …)`."""
+        maker = call.func
+        if isinstance(maker, cst.Call):
+            # `sync_to_async(run)(…)`
+            how = OFFLOADING.get(self._file.qualified(maker.func) or "")
+            given = None if how is None or not how.wraps else argument(maker, how.position, how.keyword)
+            return None if given is None else self._unwrapped(given, call.args)
+        name = next((name for name in self._file.functions.table_names(maker) if name in _ON_BEHALF), None)
+        if name is None or OFFLOADING[name].wraps:
+            return None
+        how = OFFLOADING[name]
+        function = argument(call, how.position, how.keyword)
+        rest = call.args if how.position is None else call.args[how.position + 1 :]
+        return None if function is None else self._unwrapped(function, rest)
+
+    def _unwrapped(self, function: cst.BaseExpression, args: Sequence[cst.Arg]) -> HandedOver:
+        given = [arg.value for arg in args if arg.keyword is None and not arg.star]
+        kind = self._file.kind(function)
+        if kind is not None and kind.name == "partial" and isinstance(kind.ref, cst.Call):
+            given = [arg.value for arg in kind.ref.args[1:] if arg.keyword is None and not arg.star] + given
+        return HandedOver(function, given)
+
+    def is_abandoned(self, call: cst.Call) -> bool:
+        """Whether whoever waits for a call in async code gives up after a while: `wait_for(…)`, `timeout(…)`."""
+        for parent in self._file.ancestors(call):
+            if isinstance(parent, cst.FunctionDef | cst.Lambda):
+                return False
+            if isinstance(parent, cst.Call) and _called(parent) in _DEADLINES:
+                return True
+            if isinstance(parent, cst.With) and any(
+                isinstance(item.item, cst.Call) and _called(item.item) in _DEADLINES for item in parent.items
+            ):
+                return True
+        return False
 
     def blocks_the_loop(self, call: cst.Call) -> bool:
         """Whether a call blocks an event loop: that is the greater defect, whatever its timeout."""
@@ -82,11 +137,16 @@ def _may_have_timeout(call: cst.Call, position: int | None) -> bool:
 
 def _timeouts_in(call: cst.Call) -> list[cst.BaseExpression]:
     """What a call is given where a timeout could stand."""
-    func = call.func
-    name = func.attr.value if isinstance(func, cst.Attribute) else dotted(func)
+    name = _called(call)
     return [
         arg.value
         for position, arg in enumerate(call.args)
         if (position == _BY_POSITION.get(name) if arg.keyword is None else arg.keyword.value == "timeout")
         and literal(arg.value) != (None,)
     ]
+
+
+def _called(call: cst.Call) -> str:
+    """The last name of what a call calls."""
+    func = call.func
+    return func.attr.value if isinstance(func, cst.Attribute) else dotted(func)

@@ -10,8 +10,8 @@ import libcst as cst
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locks import called_name
 from flake8_concurrency.model.names import Binding
-from flake8_concurrency.model.shapes import CHANGING, CHOOSING, COPYING, MERGING, NO_ROWS, ONLY_COLLECTIONS
-from flake8_concurrency.model.spelling import last_name, same, text
+from flake8_concurrency.model.shapes import CHANGING, CHOOSING, COPYING, MERGING, NO_COLUMNS, NO_ROWS, ONLY_COLLECTIONS
+from flake8_concurrency.model.spelling import is_user, last_name, same, text
 from flake8_concurrency.model.tree import COMPREHENSIONS
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ _ARITHMETIC = (
     cst.Add, cst.Subtract, cst.Multiply, cst.Divide, cst.FloorDivide, cst.BitOr, cst.BitAnd, cst.BitXor, cst.LeftShift,
     cst.RightShift, cst.Power,
 )  # fmt: skip
+
+#: A value that takes more expressions than this to follow counts as unknown.
+_MOST = 200
 
 #: What an expression does with an old value: nothing known, hand it on, change it on the way.
 NO, KEPT, CHANGED = 0, 1, 2
@@ -52,7 +55,7 @@ class Writes:
         """The writes of a function whose new value is made from the old one, in source order."""
         if function not in self._known:
             found = (write for node in function.own for write in self._of(node, function))
-            self._known[function] = [write for write in found if last_name(write.row) not in NO_ROWS]
+            self._known[function] = [write for write in found if _may_be_column(write)]
         return self._known[function]
 
     def _of(self, node: cst.CSTNode, function: FunctionInfo) -> Iterator[Write]:
@@ -98,17 +101,23 @@ class Writes:
                 yield Write(node, held.value, held.attr.value, how)
 
     def _aliased(self, name: cst.Name) -> Iterator[cst.Attribute]:
-        """The attribute whose very value, or an item of it, a local holds: `data = row.data`, `for item in row.items`."""
+        """The attribute whose value, or an item of it, a local holds: `data = row.data`, `for item in row.items`."""
         for binding in self._file.names.reaching(name) or ():
             value = binding.value
             if binding.how == "for" and isinstance(value, cst.Call) and called_name(value) in ("items", "values"):
                 value = value.func.value if isinstance(value.func, cst.Attribute) and not value.args else None
-            if binding.how in ("assign", "for") and isinstance(value, cst.Attribute) and (binding.how == "for" or not binding.path):
+            if (
+                binding.how in ("assign", "for")
+                and isinstance(value, cst.Attribute)
+                and (binding.how == "for" or not binding.path)
+            ):
                 yield value
 
     @staticmethod
     def _collecting(method: str, call: cst.Call) -> str:
-        if method in ONLY_COLLECTIONS or (method == "update" and any(arg.keyword is None and not arg.star for arg in call.args)):
+        if method in ONLY_COLLECTIONS or (
+            method == "update" and any(arg.keyword is None and not arg.star for arg in call.args)
+        ):
             return "collection"
         # `manager.update(done=True)` is one statement of the database.
         return "list" if method in ("append", "extend") else "ambiguous"
@@ -130,6 +139,19 @@ class Writes:
         return f"{sign} {text(value)}" if isinstance(value, cst.Name | cst.Attribute) else ""
 
 
+def _may_be_column(write: Write) -> bool:
+    if write.attribute in NO_COLUMNS or write.attribute.startswith("_"):
+        return False
+    node: cst.BaseExpression = write.row
+    while isinstance(node, cst.Attribute | cst.Subscript):
+        if last_name(node) in NO_ROWS:
+            return False
+        if is_user(node):
+            return True
+        node = node.value
+    return last_name(node) not in NO_ROWS
+
+
 class _Old:
     """Answers for one assignment whether a value is made from the attribute's old one."""
 
@@ -139,17 +161,17 @@ class _Old:
         self._file = file
         self._row, self._attribute, self._function = row, attribute, function
         self._at = at
-        self._open: set[cst.CSTNode] = set()
+        #: A node that is met again while it is looked at adds nothing.
+        self._known: dict[cst.CSTNode, int] = {}
 
     def made(self, node: cst.BaseExpression | None) -> int:
         """NO, KEPT or CHANGED."""
-        if node is None or node in self._open or len(self._open) > 20:
+        if node is None:
             return NO
-        self._open.add(node)
-        try:
-            return self._made(node)
-        finally:
-            self._open.discard(node)
+        if node not in self._known:
+            self._known[node] = NO
+            self._known[node] = self._made(node) if len(self._known) < _MOST else NO
+        return self._known[node]
 
     def _made(self, node: cst.BaseExpression) -> int:
         match node:
@@ -184,7 +206,11 @@ class _Old:
         return NO
 
     def _filtered(self, node: cst.BaseExpression) -> int:
-        if isinstance(node, cst.Call) and called_name(node) in ("items", "keys", "values", "enumerate") and isinstance(node.func, cst.Attribute):
+        if (
+            isinstance(node, cst.Call)
+            and called_name(node) in ("items", "keys", "values", "enumerate")
+            and isinstance(node.func, cst.Attribute)
+        ):
             return self.made(node.func.value)
         return self.made(node)
 
@@ -261,7 +287,11 @@ def _container(node: cst.BaseExpression) -> cst.BaseExpression:
     while True:
         if isinstance(node, cst.Subscript):
             node = node.value
-        elif isinstance(node, cst.Call) and called_name(node) in ("setdefault", "get") and isinstance(node.func, cst.Attribute):
+        elif (
+            isinstance(node, cst.Call)
+            and called_name(node) in ("setdefault", "get")
+            and isinstance(node.func, cst.Attribute)
+        ):
             node = node.func.value
         else:
             return node

@@ -5,12 +5,13 @@ from __future__ import annotations
 import libcst as cst
 
 from flake8_concurrency.knowledge.words import blocking_words
+from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.functions import Chain
 from flake8_concurrency.rule import Gate, Rule
 
 #: What stops the loop for long wherever it happens.
 _ALWAYS = ("sleep", "http", "subprocess", "database", "client", "primitive")
-#: Files are read in a moment, so start-up code, tests and results that are remembered may do it.
+#: Files are read in a moment, so start-up code, programs, tests and results that are remembered may do it.
 _UNLESS_ONCE = (*_ALWAYS, "file")
 
 _WORDS = blocking_words(*_UNLESS_ONCE)
@@ -65,8 +66,8 @@ class BlockingHelper(Rule):
     Known limits:
         A function is followed when the file shows which one it is: a method that a class of the file replaces, a
         function under a decorator that is not known, and functions of other modules are not. Helpers that read or
-        write files are not reported in start-up, shutdown and command-line code, in tests, and where they remember
-        their result.
+        write files are not reported in start-up, shutdown and command-line code, in programs that run once, in tests,
+        and where they remember their result. Of several calls of a helper in one function the first is reported.
     """
 
     code = "CNC409"
@@ -82,12 +83,16 @@ class BlockingHelper(Rule):
         if not function.is_async:
             return
         functions = self.file.functions
-        harmless = self.file.quiet or functions.runs_once(function)
+        harmless = self.file.quiet or self.file.is_program or functions.runs_once(function)
+        told: set[FunctionInfo] = set()
         for chain in functions.chains(function, _ALWAYS if harmless else _UNLESS_ONCE, lasting=_ALWAYS):
-            first = chain.steps[0].node
-            if chain.leaf.fact.category == "sleep" and functions.holds_up_nobody(first):
+            first = chain.steps[0]
+            if chain.leaf.fact.category == "sleep" and functions.holds_up_nobody(first.node):
                 continue
-            self.report(first, chain=self._told(chain), twin=chain.leaf.fact.twin)
+            # Its other calls here are the same defect, and are repaired together.
+            if first.function not in told:
+                told.add(first.function)
+                self.report(first.node, chain=self._told(chain), twin=chain.leaf.fact.twin)
 
     def _told(self, chain: Chain) -> str:
         """`load_user → _fetch (line 14) → requests.get (line 15)`: where each function and the leaf stand."""

@@ -10,6 +10,12 @@ from flake8_concurrency.rule import Gate, Rule
 
 _GROWING = frozenset({"append", "appendleft", "add", "insert"})
 _BROAD = frozenset({"Exception", "BaseException"})
+_CONTEXT_RUN = "contextvars.Context.run"
+#: Calls without arguments that cannot fail, by their last name: clocks, flags, and who is running.
+_SAFE_CALLS = frozenset(
+    """time monotonic perf_counter process_time now utcnow get_ident current_thread uuid4 copy_context is_set locked
+    empty is_alive""".split()
+)
 
 
 class DroppedFuture(Rule):
@@ -140,7 +146,7 @@ class DroppedFuture(Rule):
 
     def _catches_everything(self, submit: cst.Call) -> bool:
         """Whether the work is a function of this file that lets no exception out."""
-        work = next((arg.value for arg in submit.args if arg.keyword is None and not arg.star), None)
+        work = self._work(submit)
         kind = self.file.kind(work)
         while kind is not None and kind.name == "partial":
             kind = kind.args[0]
@@ -149,6 +155,20 @@ class DroppedFuture(Rule):
         if kind is None and isinstance(work, cst.Attribute):
             return self._only_method_swallows(work.attr.value)
         return False
+
+    def _work(self, call: cst.Call) -> cst.BaseExpression | None:
+        """What a call is given to run; `context.run` and `partial` only hand it on."""
+        given = [arg.value for arg in call.args if arg.keyword is None and not arg.star]
+        work = given[0] if given else None
+        while work is not None:
+            if isinstance(work, cst.Call) and self.file.qualified(work.func) == "functools.partial" and work.args:
+                given = [*(arg.value for arg in work.args if arg.keyword is None and not arg.star), *given[1:]]
+            elif _CONTEXT_RUN in self.file.functions.table_names(work):
+                given = given[1:]
+            else:
+                return work
+            work = given[0] if given else None
+        return None
 
     def _only_method_swallows(self, name: str) -> bool:
         """Whether all methods of the file that a method of this name may be catch everything: a reason to be silent."""
@@ -165,10 +185,19 @@ def _swallows(block: cst.CSTNode) -> bool:
 
 
 def _is_harmless(statement: cst.BaseStatement) -> bool:
-    """Whether a statement does nothing that could fail: docstrings, plain assignments, declarations, logging."""
-    if not isinstance(statement, cst.SimpleStatementLine):
-        return False
-    return all(_is_harmless_part(small) for small in statement.body)
+    """Whether a statement does nothing that could fail: docstrings, plain assignments, declarations, logging.
+
+    So does a `with lock:` or an `if` of plain parts with nothing else in it.
+    """
+    match statement:
+        case cst.SimpleStatementLine():
+            return all(_is_harmless_part(small) for small in statement.body)
+        case cst.With(asynchronous=None, items=items, body=cst.IndentedBlock(body=body)):
+            entered = [item.item for item in items]
+            return all(isinstance(item, cst.Name | cst.Attribute) for item in entered) and all(map(_is_harmless, body))
+        case cst.If(test=test, body=cst.IndentedBlock(body=body), orelse=None):
+            return _is_plain(test) and all(map(_is_harmless, body))
+    return False
 
 
 def _is_harmless_part(small: cst.BaseSmallStatement) -> bool:
@@ -181,12 +210,24 @@ def _is_harmless_part(small: cst.BaseSmallStatement) -> bool:
             return True
         case cst.Return(value=value) | cst.Assign(value=value) | cst.AnnAssign(value=value) | cst.Expr(value=value):
             return value is None or _is_plain(value)
+        case cst.AugAssign(value=value):
+            return isinstance(value, cst.BaseNumber)
     return False
 
 
 def _is_plain(value: cst.BaseExpression) -> bool:
-    if isinstance(value, cst.Call):
-        return isinstance(value.func, cst.Attribute) and "log" in dotted(value.func.value).lower()
+    match value:
+        case cst.Call(func=func, args=args):
+            name = dotted(func)
+            is_logging = isinstance(func, cst.Attribute) and "log" in dotted(func.value).lower()
+            return is_logging or (not args and name.rpartition(".")[2] in _SAFE_CALLS)
+        case cst.UnaryOperation(operator=cst.Not(), expression=inner):
+            return _is_plain(inner)
+        case cst.BooleanOperation(left=left, right=right):
+            return _is_plain(left) and _is_plain(right)
+        case cst.Comparison(left=left, comparisons=[cst.ComparisonTarget(operator=operator, comparator=other)]):
+            surely = isinstance(operator, cst.Is | cst.IsNot | cst.Equal | cst.NotEqual | cst.In | cst.NotIn)
+            return surely and _is_plain(left) and _is_plain(other)
     return isinstance(
         value, cst.Name | cst.Attribute | cst.BaseNumber | cst.BaseString | cst.List | cst.Tuple | cst.Dict
     )
@@ -203,6 +244,8 @@ def _catches_all(statement: cst.CSTNode) -> bool:
 
 def _is_broad(handler: cst.ExceptHandler) -> bool:
     caught = handler.type
+    if isinstance(caught, cst.Tuple):
+        return any(dotted(element.value) in _BROAD for element in caught.elements)
     return caught is None or dotted(caught) in _BROAD
 
 

@@ -17,8 +17,9 @@ _USES = frozenset(
 class ExecutorNeverShutDown(Rule):
     """A function makes an executor or pool for itself and never ends it.
 
-    Its workers stay, idle, until the garbage collector finds the executor (those of a multiprocessing pool may stay for
-    ever), every further call adds its own, and the interpreter waits for all of them before it exits.
+    When its workers end is left to the garbage collector (those of a multiprocessing pool may then be stopped in the
+    middle of their work, or stay for ever), nobody waits for work that is still running, every further call starts new
+    workers, and the interpreter waits for all of them before it exits.
 
     Bad:
 
@@ -44,7 +45,8 @@ class ExecutorNeverShutDown(Rule):
     code = "CNC103"
     name = "executor-never-shut-down"
     message = (
-        "{executor} is never shut down: its workers outlive the call, and each call leaves more of them; "
+        "{executor} is never shut down: when its workers end is left to the garbage collector, and nobody waits for "
+        "work that is still running; "
         "use it in a `with` block, or as long-lived pool flake8_concurrency.runtime.BoundedExecutor"
     )
     gate = Gate(

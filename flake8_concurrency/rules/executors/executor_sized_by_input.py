@@ -37,7 +37,7 @@ class ExecutorSizedByInput(Rule):
     code = "CNC102"
     name = "executor-sized-by-input"
     message = (
-        "{executor} gets a worker for each item of its input ({size}), however many there are: "
+        "{executor} gets more workers the more items its input has, without a limit: "
         "pass min({size}, <a limit>), or use flake8_concurrency.runtime.map_bounded"
     )
     gate = Gate(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.queries import DJANGO
-from flake8_concurrency.model.shapes import CHOOSING_ROWS, KEEPS, READING, moves_self, takes_row
+from flake8_concurrency.model.reads import DJANGO
+from flake8_concurrency.model.shapes import FILTERS, HOOKS, KEEPS, answers_claim, asks_claim, asks_own_claim
 from flake8_concurrency.rule import Gate, Rule
 
 
@@ -79,25 +79,18 @@ class ClaimWithoutSkipLocked(Rule):
         "rows chosen by {state} are {how} on line {line} without a lock, so two workers take the same ones: use "
         "{remedy}, or flake8_concurrency.runtime.claim_batch"
     )
-    gate = Gate(
-        anchors=frozenset(),
-        shape=takes_row,
-        callers=True,
-        inner=moves_self,
-        evidence=(READING, CHOOSING_ROWS),
-        keeps=KEEPS,
-    )
+    gate = Gate(anchors=FILTERS, asks=asks_claim, inner=asks_own_claim, answers=answers_claim, hooks=HOOKS, keeps=KEEPS)
     quiet = True
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         reported = {finding.node for finding in self.findings}
         for claim in self.file.claims.of(self.file.definitions.functions[node]):
             if claim.node not in reported:
-                is_django = claim.read.orm == DJANGO
+                lock = ".select_for_update" if claim.read.orm == DJANGO else ".with_for_update"
                 self.report(
                     claim.node,
                     state=claim.state,
                     how=claim.how,
                     line=self.file.line(claim.taken),
-                    remedy=".select_for_update(skip_locked=True)" if is_django else ".with_for_update(skip_locked=True)",
+                    remedy=f"{lock}(skip_locked=True)",
                 )

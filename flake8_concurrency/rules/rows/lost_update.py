@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.queries import DJANGO
+from flake8_concurrency.model.reads import DJANGO
 from flake8_concurrency.model.rows import LostUpdate as Update
-from flake8_concurrency.model.shapes import KEEPS, READING, writes_row, writes_self
+from flake8_concurrency.model.shapes import HOOKS, KEEPS, READERS, answers_row, asks_own_row, asks_row
 from flake8_concurrency.model.spelling import text
 from flake8_concurrency.rule import Gate, Rule
 
@@ -68,17 +68,10 @@ class LostUpdate(Rule):
     code = "CNC301"
     name = "lost-update"
     message = (
-        "{row}.{attribute} is written back from the value read on line {line} without a lock, so of two updates at once "
-        "one is lost{where}: use {remedy}, or flake8_concurrency.runtime.locked"
+        "{row}.{attribute} is written back from the value read without a lock on line {line}, so of two updates at "
+        "once one is lost{where}: use {remedy}, or flake8_concurrency.runtime.locked"
     )
-    gate = Gate(
-        anchors=frozenset(),
-        shape=writes_row,
-        callers=True,
-        inner=writes_self,
-        evidence=(READING,),
-        keeps=KEEPS,
-    )
+    gate = Gate(anchors=READERS, asks=asks_row, inner=asks_own_row, answers=answers_row, hooks=HOOKS, keeps=KEEPS)
     quiet = True
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:

@@ -45,7 +45,7 @@ class JoinWithoutTimeout(Rule):
     )
     gate = Gate(
         anchors=frozenset({"join"}),
-        context=(frozenset({"threading", "multiprocessing"}),),
+        context=(frozenset({"threading", "multiprocessing", "watchdog"}),),
     )
     quiet = True
 

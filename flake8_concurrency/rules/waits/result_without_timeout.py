@@ -39,9 +39,12 @@ class ResultWithoutTimeout(Rule):
         "pass timeout=, or collect futures with flake8_concurrency.runtime.wait_all"
     )
     gate = Gate(
-        # A function that is given to add_done_callback sees futures that are done.
+        # A function that is given to add_done_callback, by whatever has this method, sees futures that are done.
         anchors=frozenset({"result", "exception", "add_done_callback"}),
-        context=(frozenset({"submit", "Future", "run_coroutine_threadsafe"}),),
+        needs={
+            **dict.fromkeys(("result", "exception"), frozenset({"submit", "Future", "run_coroutine_threadsafe"})),
+            "add_done_callback": frozenset({"add_done_callback"}),
+        },
     )
     quiet = True
 

@@ -6,6 +6,7 @@ import re
 
 import libcst as cst
 
+from flake8_concurrency.model.waits import HandedOver
 from flake8_concurrency.rule import Gate, Rule
 
 #: Options by which programs bound themselves.
@@ -35,27 +36,47 @@ class SubprocessWithoutTimeout(Rule):
 
     Known limits:
         Files that are programs themselves (`__main__`, commands, setup.py) are left alone: the person at the terminal
-        is their timeout. In async code the call is CNC403, whatever its timeout.
+        is their timeout. In async code the call is CNC403, whatever its timeout; handed to a thread (`to_thread`,
+        `run_in_executor`, `submit`) it is reported here, except under a deadline of its caller's (`wait_for`).
     """
 
     code = "CNC207"
     name = "subprocess-without-timeout"
     message = "{call}() has no timeout and waits for ever if the program hangs: pass timeout= and handle TimeoutExpired"
-    gate = Gate(anchors=frozenset({"run", "call", "check_call", "check_output"}), context=(frozenset({"subprocess"}),))
+    # A mention is enough: what is handed to a thread (`to_thread(subprocess.run, …)`) is not called here.
+    gate = Gate(
+        anchors=frozenset({"run", "call", "check_call", "check_output"}),
+        context=(frozenset({"subprocess"}),),
+        called=False,
+    )
     quiet = True
 
     def visit_Call(self, node: cst.Call) -> None:
         if self.file.is_program:
             return
-        name = next((name for name in self.file.functions.table_names(node.func) if name in _FUNCTIONS), None)
-        if name is None or self.file.waits.blocks_the_loop(node):
+        name = self._name(node.func)
+        if name is not None:
+            called = HandedOver(node.func, [arg.value for arg in node.args[:1]])
+            if not self.file.waits.blocks_the_loop(node) and self._is_unbounded(node, called):
+                self.report(node, call=name)
             return
-        if self.file.waits.is_unbounded(node) and not self._bounds_itself(node):
+        handed = self.file.waits.handed_over(node)
+        if handed is None or self.file.waits.is_abandoned(node):
+            return
+        name = self._name(handed.function)
+        if name is not None and self._is_unbounded(node, handed):
             self.report(node, call=name)
 
-    def _bounds_itself(self, node: cst.Call) -> bool:
+    def _name(self, function: cst.BaseExpression) -> str | None:
+        return next((name for name in self.file.functions.table_names(function) if name in _FUNCTIONS), None)
+
+    def _is_unbounded(self, node: cst.Call, called: HandedOver) -> bool:
+        has_none = self.file.waits.is_unbounded(node, function=called.function)
+        return has_none and not self._bounds_itself(called.arguments)
+
+    def _bounds_itself(self, arguments: list[cst.BaseExpression]) -> bool:
         """Whether the program is `timeout`, or is told by an option how long it may take."""
-        words = self._words(node.args[0].value) if node.args else []
+        words = self._words(arguments[0]) if arguments else []
         return bool(words) and (
             words[0].rpartition("/")[2] in ("timeout", "gtimeout") or any(map(_OPTION.fullmatch, words))
         )

@@ -1,0 +1,324 @@
+"""What the gate lets through: nothing of a file without a finding, and of others all that the findings need."""
+
+from __future__ import annotations
+
+import ast
+import sysconfig
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from flake8_concurrency import catalogue, gate
+from flake8_concurrency.engine import Located, lint, split_lines
+from flake8_concurrency.gate import Slice, narrow, whole
+from flake8_concurrency.options import ALL, Options
+
+EVERY_RULE = Options(enable=frozenset({ALL}))
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+STDLIB = Path(sysconfig.get_path("stdlib"))
+#: Files of the standard library with threads, processes and event loops in them.
+SAMPLE = """asyncio/base_events.py asyncio/base_subprocess.py asyncio/runners.py asyncio/tasks.py asyncio/threads.py
+    asyncio/unix_events.py concurrent/futures/process.py concurrent/futures/thread.py logging/handlers.py
+    multiprocessing/managers.py multiprocessing/pool.py multiprocessing/queues.py queue.py sched.py socketserver.py
+    subprocess.py threading.py urllib/request.py webbrowser.py""".split()
+PATHS = [*sorted(FIXTURES.rglob("*.py")), *(STDLIB / name for name in SAMPLE)]
+
+SLEEPS = "async def f():\n    time.sleep(1)\n"
+
+
+def slice_of(source: str) -> Slice | None:
+    return narrow(catalogue.rules(), split_lines(source), ast.parse(source))
+
+
+def kept(source: str) -> str:
+    found = slice_of(textwrap.dedent(source))
+    assert found is not None
+    return found.text
+
+
+def both(source: str) -> tuple[list[Located], list[Located]]:
+    source = textwrap.dedent(source)
+    tree = ast.parse(source)
+    on = lint(source, tree=tree, filename="app/x.py", options=EVERY_RULE)
+    off = lint(source, tree=tree, filename="app/x.py", options=EVERY_RULE, gate=False)
+    return [found._replace(fix=None) for found in on], [found._replace(fix=None) for found in off]
+
+
+def readable(path: Path) -> str:
+    source = path.read_text("utf-8")
+    try:
+        ast.parse(source)
+    except SyntaxError:
+        pytest.skip("syntax of a newer Python")
+    return source
+
+
+def check_slice(source: str, found: Slice) -> None:
+    """A slice compiles, its lines are the user's, and its statements begin where it says."""
+    lines = split_lines(source)
+    tree = ast.parse(found.text)
+    given = split_lines(found.text)
+    assert len(found.lines) == len(given) + 1
+    for text, line in zip(given, found.lines, strict=False):
+        assert text.rstrip("\r\n") == lines[line - 1].rstrip("\r\n") or text.strip() == "pass"
+    assert found.lines == sorted(found.lines)
+    first = {statement.lineno for statement in tree.body}
+    assert first == set(found.starts)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_slices_compile_and_know_their_lines(path: Path) -> None:
+    source = readable(path)
+    found = slice_of(source)
+    if found is not None:
+        check_slice(source, found)
+        assert set(found.rules) <= set(catalogue.rules())
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_the_gate_hides_nothing(path: Path) -> None:
+    on, off = both(readable(path))
+    assert on == off
+
+
+def test_most_of_the_sample_is_not_parsed() -> None:
+    sources = [readable(STDLIB / name) for name in SAMPLE]
+    slices = [slice_of(source) for source in sources]
+    parsed = sum(len(found.text) for found in slices if found is not None)
+    assert 0 < parsed < sum(map(len, sources)) / 2
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "# time.sleep in a comment: async def\n",
+        "import time\nasync def f(): pass\n",
+        "import time\ndef f():\n    time.sleep(1)\n",
+        "import time\ndef f():\n    # async def\n    time.sleep(1)\n",
+        "import time\nasync def f():\n    'time.sleep(1)'\n",
+        "class C:\n    '''Only a docstring.'''\n",
+    ],
+)
+def test_where_no_rule_can_speak_nothing_is_parsed(source: str) -> None:
+    assert slice_of(source) is None
+
+
+def test_the_whole_text_is_a_slice_too() -> None:
+    source = "import a; b\n\n@d\ndef f():\n    pass\n\n\nclass C: pass"
+    found = whole(catalogue.rules(), split_lines(source), ast.parse(source))
+    assert (found.text, found.rules, found.starts) == (source, catalogue.rules(), [1, 4, 8])
+    check_slice(source, found)
+
+
+def test_a_function_that_does_not_matter_is_dropped() -> None:
+    text = kept(f"import time\n\ndef unrelated():\n    pass\n\n\n{SLEEPS}")
+    assert "unrelated" not in text
+    assert "time.sleep" in text
+    assert "import time" in text
+
+
+def test_a_class_left_without_a_body_still_compiles() -> None:
+    source = f"import time\nclass C:\n    def m(self):\n        pass\n\n\nasync def f(c: C):\n    time.sleep(C)\n{SLEEPS}"
+    found = slice_of(source)
+    assert found is not None
+    check_slice(source, found)
+
+
+CLASSES = {
+    "docstring only": "class C:\n    '''Text.'''\n",
+    "one line": "class C: pass\n",
+    "one line with a base": "class C(Base): x = 1; y = 2\n",
+    "decorated": "@d\n@e(\n    1,\n)\nclass C:\n    def m(self): pass\n",
+    "decorated methods": "class C:\n    @property\n    @d(\n        1,\n    )\n    def m(self): pass\n    x = 1\n",
+    "only decorated methods": "class C:\n\n    @d\n    def m(self): pass\n\n    @d\n    def n(self): pass\n",
+    "nested": "class C:\n    class D:\n        def m(self): pass\n    def n(self): pass\n",
+    "methods in a condition": "class C:\n    if x:\n        def m(self): pass\n    else:\n        def m(self): pass\n",
+    "tabs": "class C:\n\tdef m(self):\n\t\tpass\n\tdef n(self): pass\n",
+    "semicolons": "class C:\n    x = 1; y = 2\n    def m(self): pass\n",
+    "comments": "class C:\n    # a\n    def m(self): pass\n# b\n    # c\n    def n(self): pass\n    # d\n",
+    "string over lines": "class C:\n    x = '''\n    def m(self): pass\n'''\n    def n(self): pass\n",
+    "async methods": "class C:\n    async def m(self): pass\n    async def n(self): pass\n",
+    "in a function": "def make():\n    class C:\n        def m(self): pass\n    return C\n",
+    "in a condition": "if x:\n    class C:\n        def m(self): pass\nelse:\n    C = None\n",
+    "crlf": "class C:\r\n    def m(self): pass\r\n\r\n    def n(self): pass\r\n",
+}
+USES = {
+    "not used": f"\n{SLEEPS}",
+    "used": "\nasync def f(c: C):\n    c.x\n    time.sleep(1)\n",
+    "method used": "\nasync def f(c: C):\n    c.n()\n    time.sleep(1)\n",
+    "on its line": "; time.sleep(1)\nasync def f(): time.sleep(1)",
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+@pytest.mark.parametrize("shape", CLASSES.values(), ids=CLASSES)
+def test_classes_of_every_shape(shape: str, use: str) -> None:
+    if use.startswith(";"):
+        use = f"a = 1{use}\n"
+    for source in (f"import time\n{shape}{use}", f"{shape}import time\n{use}", f"import time\n{use}\n{shape}"):
+        found = slice_of(source)
+        assert found is not None
+        check_slice(source, found)
+        on, off = both(source)
+        assert on == off != []
+
+
+#: What a finding needs stands elsewhere in the file.
+ELSEWHERE = {
+    "a name bound through global": """
+        def start():
+            global clock
+            import time as clock
+        async def use():
+            clock.sleep(1)
+    """,
+    "a variable set through global": """
+        from concurrent.futures import ThreadPoolExecutor
+        future = None
+        def start():
+            global future
+            future = ThreadPoolExecutor(1).submit(print)
+        def use():
+            return future.result()
+    """,
+    "a list filled in another function": """
+        from concurrent.futures import ThreadPoolExecutor
+        POOL = ThreadPoolExecutor(1)
+        FOUND = []
+        def add():
+            FOUND.append(POOL.submit(print))
+        def use():
+            for future in FOUND:
+                future.result()
+    """,
+    "an attribute set in another method": """
+        import threading
+        class C:
+            def start(self):
+                self.__thread = threading.Thread(target=print)
+            def stop(self):
+                self.__thread.join()
+    """,
+    "an attribute set outside the class": """
+        import threading
+        class C:
+            pass
+        def start():
+            c = C()
+            c.worker = threading.Thread(target=print)
+            return c
+        def stop(c: C):
+            c.worker.join()
+    """,
+    "a parameter that all calls pass": """
+        import threading
+        def _stop(worker):
+            worker.join()
+        def run():
+            _stop(threading.Thread(target=print))
+    """,
+    "a parameter that calls pass differently": """
+        import threading
+        class Other:
+            def join(self): pass
+        def _stop(worker):
+            worker.join()
+        def run():
+            _stop(threading.Thread(target=print))
+        def other():
+            _stop(Other())
+    """,
+    "a private function that is handed over": """
+        import threading
+        def _stop(worker):
+            worker.join()
+        def run():
+            _stop(threading.Thread(target=print))
+        def other(register):
+            register(_stop)
+    """,
+    "a value given back by a function": """
+        from concurrent.futures import ThreadPoolExecutor
+        def pool():
+            return ThreadPoolExecutor(1)
+        def start():
+            return pool().submit(print)
+        def use():
+            start().result()
+    """,
+    "a property of a base": """
+        from pathlib import Path
+        import threading
+        class Base:
+            @property
+            def worker(self):
+                return threading.Thread(target=print)
+        class C(Base):
+            def stop(self):
+                self.worker.join()
+    """,
+    "a class tested by isinstance": """
+        from concurrent.futures import Future
+        def use(value):
+            if isinstance(value, Future):
+                return value.result()
+    """,
+    "a class that is matched": """
+        import threading
+        from concurrent.futures import Future
+        def use(value):
+            match value:
+                case Future():
+                    return value.result()
+                case threading.Thread() as worker:
+                    worker.join()
+    """,
+    "a chain of renamed functions": """
+        import time
+        nap = time.sleep
+        doze = nap
+        async def use():
+            doze(1)
+    """,
+    "a partial": """
+        import functools, time
+        nap = functools.partial(time.sleep, 1)
+        async def use():
+            nap()
+    """,
+    "a helper that sleeps": """
+        import time
+        def nap():
+            time.sleep(1)
+        def doze():
+            nap()
+        async def use():
+            doze()
+    """,
+    "an alias of a type": """
+        import threading
+        Worker = threading.Thread
+        def stop(worker: "Worker | None"):
+            worker.join()
+    """,
+}
+
+
+@pytest.mark.parametrize("source", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_what_a_finding_needs_stays(source: str) -> None:
+    on, off = both(source)
+    assert on == off
+
+
+@pytest.mark.parametrize("name", sorted(set(ELSEWHERE) - {"a parameter that calls pass differently", "a private function that is handed over"}))
+def test_there_is_a_finding_to_hide(name: str) -> None:
+    assert both(ELSEWHERE[name])[1]
+
+
+def test_the_rules_that_can_speak_are_told_by_words_alone() -> None:
+    rules = catalogue.rules()
+    assert gate.could_speak(rules, set()) == []
+    assert [rule.code for rule in gate.could_speak(rules, {"sleep", "time", "async"})] != []
+    assert "CNC401" not in [rule.code for rule in gate.could_speak(rules, {"sleep", "time"})]
