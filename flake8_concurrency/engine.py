@@ -53,9 +53,9 @@ def lint(
     rules = [rule for rule in catalogue.rules() if options.is_enabled(rule) and not (quiet and rule.quiet)]
     source = source.removeprefix("\ufeff")
     lines = split_lines(source)
-    if tree is None:
-        tree = _parsed(source)
     try:
+        if tree is None:
+            tree = _parsed(source)
         with _uncollected():
             part = (narrow if gate else whole)(rules, lines, tree)
             if part is None:

@@ -94,7 +94,7 @@ def _has_anchor(unit: Unit, gate: Gate, anchors: set[str], outline: Outline) -> 
         return unit.mentions(anchors) and _leads_to_context(unit, gate, outline)
     if not gate.only_async and _constructs_base(unit, anchors):
         return True
-    if not _mentions(unit, anchors) or (gate.only_async and "async" not in unit.names):
+    if not _mentions(unit, anchors) or (gate.only_async and not unit.has_async):
         return False
     return any(
         (call.on_loop or not gate.only_async) and _is_anchor(call, unit, gate, anchors, outline) for call in unit.calls
@@ -145,12 +145,14 @@ def _entering_on_loop(gate: Gate, anchors: set[str], outline: Outline) -> set[Un
     fresh = [unit for unit in outline.units if _reaches_anchor(unit, gate, anchors, outline)]
     reached: set[Unit] = set()
     names: set[str] = set()
+    read: set[str] = set()
     while fresh:
         reached.update(fresh)
         names |= outline.other_names(name for unit in fresh for name in unit.entries)
-        fresh = [unit for unit in outline.units if unit not in reached and unit.enters(names, on_loop=False)]
-    on_loop = (unit for unit in outline.units if "async" in unit.names)
-    found = {unit for unit in on_loop if unit in reached or unit.enters(names, on_loop=True)}
+        read.update(name for unit in fresh if unit.is_property for name in unit.entries)
+        fresh = [unit for unit in outline.units if unit not in reached and unit.enters(names, read, on_loop=False)]
+    on_loop = (unit for unit in outline.units if unit.has_async)
+    found = {unit for unit in on_loop if unit in reached or unit.enters(names, read, on_loop=True)}
     return found | _entered(found, reached, outline) | _starting(found, outline)
 
 
@@ -251,7 +253,7 @@ def _cut(rules: tuple[type[Rule], ...], lines: Sequence[str], kept: set[Unit], p
             text[-1] += "\n"
         if isinstance(unit.node, ast.ClassDef) and all(first_line(part) in dropped for part in unit.node.body):
             text.append(_indentation(unit.node, lines) + "pass\n")
-            origin.append(unit.first)
+            origin.append(taken[-1])
     return Slice(rules, "".join(text), [*origin, len(lines)], starts)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
+
+from flake8_concurrency.knowledge import libraries
 
 WORD = re.compile(r"[^\W\d]\w*")
 #: A string longer than this is no annotation.
@@ -21,6 +23,15 @@ _fields: dict[type[ast.AST], tuple[str, ...]] = {}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+#: Functions and methods that give back what they are given, or something made of its kind.
+GIVING = frozenset(
+    """list sorted set frozenset tuple iter reversed deque tqdm trange track islice cycle takewhile next enumerate zip
+    filter map type partial partialmethod as_completed cast chain dict defaultdict OrderedDict closing aclosing nullcontext
+    wait wait_for create_task ensure_future to_thread run_sync copy deepcopy shield assert_type unwrap submit
+    run_in_executor enter_context enter_async_context gather setdefault pop getattr super max min wraps""".split()
+) | {name.rpartition(".")[2] for name in libraries.FROM_ARGUMENT}
+_GENERIC = frozenset("list dict set tuple type frozenset".split())
+_THIS = frozenset({"self", "cls"})
 #: Functions that read what they are given, as `for` does.
 _READING = frozenset("list tuple set frozenset sorted sum any all max min dict next deque".split())
 
@@ -86,7 +97,7 @@ def words(root: ast.AST | None) -> set[str]:
         if kind is ast.Name:
             found.add(node.id)  # type: ignore[attr-defined]
         elif kind is ast.Attribute:
-            found.add(node.attr)  # type: ignore[attr-defined]
+            found.add(_attribute(node))  # type: ignore[arg-type]
         elif kind is ast.Constant:
             value = node.value  # type: ignore[attr-defined]
             if value.__class__ is str and len(value) < _LONGEST_ANNOTATION:
@@ -94,28 +105,96 @@ def words(root: ast.AST | None) -> set[str]:
     return found
 
 
+def _attribute(node: ast.Attribute) -> str:
+    base = node.value
+    return own(node.attr) if base.__class__ is ast.Name and base.id in _THIS else node.attr
+
+
+def value_words(root: ast.AST | None, giving: Collection[str] = GIVING) -> set[str]:
+    """The words that may tell the kind of an expression's value: what calls are given tells nothing, but for `giving`.
+
+    `giving` are the functions that give back what they are given, or something made of its kind.
+    """
+    found: set[str] = set()
+    stack: list[ast.AST] = [] if root is None else [root]
+    while stack:
+        node = stack.pop()
+        match node:
+            case ast.Name() | ast.Attribute() | ast.Constant():
+                found |= words(node)
+            case ast.Call():
+                stack.append(node.func)
+                if any(name in giving for name in last_names(node.func)):
+                    stack += [*node.args, *(keyword.value for keyword in node.keywords)]
+            case ast.Subscript():
+                stack.append(node.value)
+                # `Queue[Future]` is a type; what an object is indexed with tells nothing.
+                if any(name[:1].isupper() or name in _GENERIC for name in last_names(node.value)):
+                    stack.append(node.slice)
+            case ast.IfExp():
+                stack += [node.body, node.orelse]
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp():
+                stack.append(node.elt)
+            case ast.DictComp():
+                stack += [node.key, node.value]
+            case ast.Lambda():
+                stack.append(node.body)
+            case ast.Compare() | ast.JoinedStr():
+                pass
+            case _:
+                stack += children(node)
+    return found
+
+
+def result(node: Function, giving: Collection[str] = GIVING) -> set[str]:
+    """The words that may tell what calling a function gives."""
+    if node.returns is not None:
+        return words(node.returns)
+    given = (n.value for n in inside(node) if isinstance(n, ast.Return | ast.Yield | ast.YieldFrom))
+    return {word for part in given for word in value_words(part, giving)}.union(*map(words, node.decorator_list))
+
+
+def own(attribute: str) -> str:
+    """Stands among words for an attribute of a method's own object: other classes' attributes of the name are no matter."""
+    return "self." + attribute
+
+
+def bare(word: str) -> str:
+    """An attribute's name, also of the own object's."""
+    return word.removeprefix("self.")
+
+
 def own_statements(root: ast.AST) -> Iterator[ast.stmt]:
     """The statements of a function, or of a class's own body without its methods."""
-    stack: list[ast.AST] = [root]
+    if isinstance(root, ast.ClassDef):
+        yield root
+    stack: list[ast.AST] = _without_methods([*root.body]) if isinstance(root, ast.ClassDef) else [root]
     while stack:
         node = stack.pop()
         if isinstance(node, ast.stmt):
             yield node
-        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
-            inner = getattr(node, part, None)
-            # The body of a lambda or a conditional expression is no list.
-            if isinstance(inner, list):
-                stack += _without_methods(inner) if node is root and isinstance(root, ast.ClassDef) else inner
+        # Only compound statements, handlers and cases hold statements.
+        for part in _HOLDING.get(node.__class__, ()):
+            stack += getattr(node, part)
+
+
+_HOLDING: dict[type[ast.AST], tuple[str, ...]] = {
+    kind: tuple(name for name in ("body", "orelse", "finalbody", "handlers", "cases") if name in kind._fields)
+    for kind in (
+        *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.If, ast.For, ast.AsyncFor, ast.While, ast.With),
+        *(ast.AsyncWith, ast.Try, ast.TryStar, ast.ExceptHandler, ast.Match, ast.match_case),
+    )
+}
 
 
 def _without_methods(body: list[ast.AST]) -> list[ast.AST]:
-    return [node for node in body if not isinstance(node, Function)]
+    return [node for node in body if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
 # -- calls -------------------------------------------------------------------------------------------------------------
 
 
-def calls(root: ast.AST) -> list[Called]:
+def calls(root: ast.AST, giving: Collection[str] = GIVING) -> list[Called]:
     """Everything that is called and not awaited in a function, or in a class's own body without its methods."""
     found: list[Called] = []
     apart = {id(node) for node in root.body if isinstance(node, Function)} if isinstance(root, ast.ClassDef) else set()
@@ -129,20 +208,27 @@ def calls(root: ast.AST) -> list[Called]:
                 stack += [(child, isinstance(node, ast.AsyncFunctionDef)) for child in node.body]
             continue
         if isinstance(node, ast.Call):
-            callee = frozenset(words(node.func))
+            callee = frozenset(value_words(node.func, giving))
             found += [Called(name, on_loop, callee) for name in last_names(node.func)]
             if node.args and not _READING.isdisjoint(callee):
-                found.append(Called("for", on_loop, frozenset(words(node.args[0]))))
+                found.append(Called("for", on_loop, frozenset(value_words(node.args[0], giving))))
         elif isinstance(node, ast.With):
-            found += [Called("with", on_loop, frozenset(words(item.context_expr))) for item in node.items]
+            found += [Called("with", on_loop, frozenset(value_words(item.context_expr, giving))) for item in node.items]
         elif isinstance(node, ast.YieldFrom):
-            found.append(Called("for", on_loop, frozenset(words(node.value))))
+            found.append(Called("for", on_loop, frozenset(value_words(node.value, giving))))
         elif isinstance(node, ast.For | ast.comprehension):
-            found.append(Called("for", on_loop, frozenset(words(node.iter))))
+            found.append(Called("for", on_loop, frozenset(value_words(node.iter, giving))))
         elif isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
             node = node.value
         stack += [(child, on_loop) for child in children(node)]
     return found
+
+
+def given(root: ast.AST, names: Collection[str]) -> set[str]:
+    """The words of what calls of these names are given in a piece of a tree."""
+    calls_in = (node for node in inside(root) if isinstance(node, ast.Call))
+    made = (call for call in calls_in if any(name in names for name in last_names(call.func)))
+    return {word for call in made for part in (*call.args, *call.keywords) for word in value_words(part)}
 
 
 def last_names(func: ast.AST) -> list[str]:
@@ -160,17 +246,18 @@ def last_names(func: ast.AST) -> list[str]:
 # -- bindings ----------------------------------------------------------------------------------------------------------
 
 
-def bound(root: ast.AST) -> dict[str, set[str]]:
-    """For each name and attribute bound in a piece of a tree: the words of what it may be bound to."""
+def bound(root: ast.AST, giving: Collection[str] = GIVING) -> dict[str, set[str]]:
+    """For each name and attribute that a function, or a class's own body, binds: the words of what it may be bound to."""
     found: dict[str, set[str]] = {}
-    for node in inside(root):
+    parts = _without_methods([*root.body]) if isinstance(root, ast.ClassDef) else [root]
+    for node in (node for part in parts for node in inside(part)):
         if node.__class__ not in _BINDING:
             continue
         for targets, values in _bindings(node):
-            given = {word for value in values for word in words(value)}
-            for name in (name for target in targets for name in words(target)) if given else ():
-                found.setdefault(name, set()).update(given)
-        for name, others in _named(node, root):
+            given = {word for value in values for word in value_words(value, giving)}
+            for name in (name for target in targets for name in value_words(target)) if given else ():
+                found.setdefault(bare(name), set()).update(given)
+        for name, others in _named(node, root, giving):
             found.setdefault(name, set()).update(others)
     return found
 
@@ -215,7 +302,7 @@ def _captured(subject: ast.expr, pattern: ast.pattern) -> _Pair:
     return [subject, *(ast.Name(name, ast.Store()) for name in names)], [subject, *classes]
 
 
-def _named(node: ast.AST, root: ast.AST) -> list[tuple[str, Iterable[str]]]:
+def _named(node: ast.AST, root: ast.AST, giving: Collection[str]) -> list[tuple[str, Iterable[str]]]:
     match node:
         case ast.arg(annotation=ast.expr() as annotation):
             return [(node.arg, words(annotation))]
@@ -224,7 +311,11 @@ def _named(node: ast.AST, root: ast.AST) -> list[tuple[str, Iterable[str]]]:
         case ast.ImportFrom():
             module = "" if node.level else node.module or ""
             return [(a.asname or a.name, [*_imported(module), a.name]) for a in node.names]
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() if node is not root:
+        case ast.AnnAssign(target=ast.Name(id=name) | ast.Attribute(attr=name)):
+            return [(name, words(node.annotation))]
+        case ast.FunctionDef() | ast.AsyncFunctionDef() if node is not root:
+            return [(node.name, result(node, giving))]
+        case ast.ClassDef() if node is not root:
             return [(node.name, words(node))]
     return []
 

@@ -46,7 +46,15 @@ def test_arguments_that_cannot_be_seen() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("None", (None,)), ("True", (True,)), ("False", (False,)), ("1", (1,)), ("1.5", (1.5,)), ("x", None), ("'1'", None)],
+    [
+        ("None", (None,)),
+        ("True", (True,)),
+        ("False", (False,)),
+        ("1", (1,)),
+        ("1.5", (1.5,)),
+        ("x", None),
+        ("'1'", None),
+    ],
 )
 def test_plain_constants(text: str, value: tuple[object] | None) -> None:
     assert literal(cst.parse_expression(text)) == value

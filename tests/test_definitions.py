@@ -127,7 +127,9 @@ def test_what_methods_assign_to_their_object() -> None:
 
 def test_a_statement_that_assigns_no_attribute() -> None:
     assert attribute_bindings(cst.parse_statement("x = 1")) == []
-    assert attribute_bindings(cst.ensure_type(cst.parse_statement("x, y[0] = 1"), cst.SimpleStatementLine).body[0]) == []
+    assert (
+        attribute_bindings(cst.ensure_type(cst.parse_statement("x, y[0] = 1"), cst.SimpleStatementLine).body[0]) == []
+    )
 
 
 def test_what_kind_of_function_it_is() -> None:
@@ -138,7 +140,7 @@ def test_what_kind_of_function_it_is() -> None:
     assert function("C.route").is_async
     assert function("C.route").is_generator
     plain = function("function")
-    assert not (plain.is_property or plain.is_static or plain.is_classmethod or plain.is_async or plain.is_generator)
+    assert not any([plain.is_property, plain.is_static, plain.is_classmethod, plain.is_async, plain.is_generator])
     assert not function("C.none").is_property
 
 
@@ -162,4 +164,7 @@ def test_decorators_lose_their_arguments() -> None:
 def test_what_runs_in_a_function_itself() -> None:
     assert len(function("C.route").calls) == 2
     assert len(function("function").calls) == 1
-    assert [type(node) for node in function("function").nodes(cst.Return, cst.FunctionDef)] == [cst.FunctionDef, cst.Return]
+    assert [type(node) for node in function("function").nodes(cst.Return, cst.FunctionDef)] == [
+        cst.FunctionDef,
+        cst.Return,
+    ]

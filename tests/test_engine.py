@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import time
 import warnings
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import hypothesmith
 import libcst as cst
 import pytest
 
-from flake8_concurrency import engine
+from flake8_concurrency import catalogue, engine
 from flake8_concurrency.engine import Located, lint, split_lines
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.options import ALL, Options
@@ -50,7 +51,7 @@ def test_rules_that_are_off_are_silent() -> None:
 
 
 def test_quiet_rules_are_silent_in_quiet_paths() -> None:
-    source = f"{HEADER}def f(p: subprocess.Popen): p.wait()\n"
+    source = f"{HEADER}def f(): subprocess.run(['ls'])\n"
     quiet = Options(enable=frozenset({ALL}), quiet_paths=("tests/*",))
     assert [found.code for found in lint(source, filename="app/a.py", options=quiet)] == ["CNC207"]
     assert lint(source, filename="tests/a.py", options=quiet) == []
@@ -66,6 +67,27 @@ def test_a_text_that_is_no_python() -> None:
     for source in ("def", "a\0b", "x = 'a", "(" * 500 + ")" * 500):
         with pytest.raises(SyntaxError):
             lint(source)
+
+
+def test_python_before_3_12_has_another_error_for_null_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: str) -> None:
+        raise ValueError("source code string cannot contain null bytes")
+
+    monkeypatch.setattr(ast, "parse", refuse)
+    with pytest.raises(SyntaxError, match="null bytes"):
+        lint("a")
+
+
+def test_garbage_is_collected_again_afterwards_if_it_was_before() -> None:
+    source = in_async(BLOCKS)
+    lint(source)
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        lint(source)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_lines_end_where_python_ends_them() -> None:
@@ -112,11 +134,11 @@ def test_hostile_texts(source: str, expected: list[tuple[int, int, str]], gate: 
     assert places(source, gate=gate) == expected
 
 
-@pytest.mark.parametrize("word", ["+", "or", "and", "=="])
+@pytest.mark.parametrize("word", ["+", "or", "=="])
 def test_an_expression_of_3000_terms(word: str) -> None:
-    found = lint(in_async(f"x = {f' {word} '.join(['time.sleep(1)'] * 3000)}"), options=EVERY_RULE)
-    assert {located.code for located in found} <= {"CNC401", "CNC901"}
-    assert found
+    found = lint(in_async(f"x = {f' {word} '.join(['x'] * 2999)} {word} time.sleep(1)"), options=EVERY_RULE)
+    # Python's own parser gives up at so many additions.
+    assert [located.code for located in found] == ["CNC901" if word == "+" else "CNC401"]
 
 
 def too_deep(*_: object) -> None:
@@ -154,17 +176,16 @@ def test_what_libcst_cannot_parse_is_said_once_with_its_line(monkeypatch: pytest
     assert (found.line, found.column, found.code) == (1, 0, "CNC901")
     assert "near line" in found.message
     assert lint(source, options=Options(defer_to=frozenset())) == [found]
-    monkeypatch.setattr(engine.catalogue, "rules", lambda: tuple(r for r in rules if r is not FileNotAnalysed))
+    others = tuple(rule for rule in catalogue.rules() if rule is not FileNotAnalysed)
+    monkeypatch.setattr(catalogue, "rules", lambda: others)
     assert lint(source, options=EVERY_RULE) == []
-
-
-rules = engine.catalogue.rules()
 
 
 def service(lines: int) -> str:
     part = (
         "async def f{0}(items):\n    for item in items:\n        time.sleep({0})\n    pool = ThreadPoolExecutor()\n"
-        "    futures = [pool.submit(f{0}, item) for item in items]\n    return [future.result() for future in futures]\n\n\n"
+        "    futures = [pool.submit(f{0}, item) for item in items]\n"
+        "    return [future.result() for future in futures]\n\n\n"
     )
     return HEADER + "".join(part.format(number) for number in range(lines // 8))
 
@@ -185,7 +206,8 @@ def test_time_grows_with_the_lines_and_no_faster() -> None:
 def test_time_grows_with_the_functions_of_one_class_and_no_faster() -> None:
     def one_class(methods: int) -> str:
         part = (
-            "    def m{0}(self, x):\n        self.a{0} = self.pool.submit(self.m{1}, x)\n        self.all.append(self.a{0})\n"
+            "    def m{0}(self, x):\n        self.a{0} = self.pool.submit(self.m{1}, x)\n"
+            "        self.all.append(self.a{0})\n"
             "        return self.a{0}.result()\n"
         )
         init = "class C:\n    def __init__(self):\n        self.pool = ThreadPoolExecutor()\n        self.all = []\n"
@@ -195,11 +217,11 @@ def test_time_grows_with_the_functions_of_one_class_and_no_faster() -> None:
         source = one_class(methods)
         tree = ast.parse(source)
         start = time.process_time()
-        assert len(lint(source, tree=tree, options=EVERY_RULE)) >= methods
+        assert len(lint(source, tree=tree, options=EVERY_RULE, gate=False)) >= methods
         return time.process_time() - start
 
     cost(50)
-    assert cost(1600) < 8 * cost(400)
+    assert cost(1000) < 8 * cost(250)
 
 
 @hypothesis.settings(
@@ -215,7 +237,7 @@ def test_any_program_can_be_linted(source: str) -> None:
 
 
 @hypothesis.settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     database=None,

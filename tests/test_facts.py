@@ -132,7 +132,10 @@ def test_what_a_written_type_means(text: str, kind: Kind | None) -> None:
         ((UNDECIDED, None), None),
         ((Kind("builtins.list"), Kind("builtins.list", (A,))), Kind("builtins.list", (A,))),
         ((Kind("builtins.list", (A,)), Kind("builtins.list")), Kind("builtins.list", (A,))),
-        ((Kind("builtins.list"), Kind("builtins.set", (A,))), Kind("union", (Kind("builtins.list"), Kind("builtins.set", (A,))))),
+        (
+            (Kind("builtins.list"), Kind("builtins.set", (A,))),
+            Kind("union", (Kind("builtins.list"), Kind("builtins.set", (A,)))),
+        ),
         ((Kind("app.G"), Kind("app.G", (A,))), Kind("union", (Kind("app.G"), Kind("app.G", (A,))))),
         (tuple(Kind(f"app.C{i}") for i in range(40)), None),
     ],

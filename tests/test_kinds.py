@@ -9,7 +9,8 @@ from flake8_concurrency.model.facts import Kind
 from tests.model_probe import kind, kinds, model, probes, shown
 
 HEADER = """
-import asyncio, collections, concurrent.futures, contextlib, copy, functools, itertools, queue, requests, threading, typing
+import asyncio, collections, concurrent.futures, contextlib, copy, functools, itertools, queue, threading, typing
+import requests
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, NamedTuple, Optional, TypedDict, Union
@@ -107,7 +108,8 @@ EXPRESSIONS = {
     "asyncio.create_task()": "Task[?]",
     "asyncio.to_thread()": "awaitable[?]",
     "await x": "?",
-    "await (asyncio.to_thread(requests.get) if x else asyncio.to_thread(requests.get))": "Response",
+    "await (asyncio.to_thread(requests.get) if x else asyncio.to_thread(open('a').read))": "?",
+    "await (asyncio.to_thread(requests.get) if x else asyncio.to_thread(Path('a').read_text))": "Response | str",
     "await asyncio.wait([asyncio.create_task(x)])": "tuple[set[Task[?]], set[Task[?]]]",
     "asyncio.wait()": "awaitable[tuple[set[?], set[?]]]",
     "concurrent.futures.wait([POOL.submit(x)])[1]": "set[Future[?]]",
@@ -216,6 +218,8 @@ ANNOTATIONS = {
     "object": "object",
     "unknown": "?",
     "unknown[int]": "?",
+    "POOL.unknown": "?",
+    "typing.Self": "?",
     "requests.Unknown": "?",
     "requests.get": "Response",
     "POOL": "?",
@@ -273,6 +277,10 @@ BODIES = {
     "starred tuple": ("a, *b, c = 1, 'a', 2\n probe(a); probe(b); probe(c)", "int list[?] ?"),
     "unpacking the unknown": ("a, b = x\n probe(a)", "?"),
     "unpacking too few": ("a, b, c = 1, 'a'\n probe(c)", "?"),
+    "a library's record": (
+        "import datetime\n y, w, d = datetime.date.today().isocalendar()\n probe(d)\n probe(y.x)",
+        "int ?",
+    ),
     "chained targets": ("a = b = 1\n probe(a); probe(b)", "int int"),
     "walrus": ("if (r := requests.get(x)): probe(r)", "Response"),
     "branches that agree": ("if x: a = 1\n else: a = 2\n probe(a)", "int"),
@@ -299,6 +307,10 @@ BODIES = {
     "extend": ("a = []\n a.extend([1])\n probe(a)", "list[int]"),
     "extend unknown": ("a = []\n a.extend(x)\n probe(a)", "list[?]"),
     "extend starred": ("a = []\n a.append(*x)\n probe(a)", "list"),
+    "somebody else's": (
+        "a = []\n unknown.append(1)\n x.a.append(1)\n f().append(1)\n x().a.append(1)\n probe(a)",
+        "list",
+    ),
     "join": ("a = []\n a += [1]\n probe(a)", "list[int]"),
     "set join": ("a = set()\n a |= {1}\n probe(a)", "set[int]"),
     "item": ("a = {}\n a['k'] = 1\n probe(a); probe(a['k'])", "dict[?, int] int"),
@@ -328,7 +340,10 @@ BODIES = {
     "match class": ("match x:\n  case Project() as p: probe(p)", "instance Project"),
     "match anything": ("match x:\n  case p: probe(p)", "?"),
     "match star": ("match x:\n  case [*p]: probe(p)", "?"),
-    "done futures": ("d, n = concurrent.futures.wait([POOL.submit(x)])\n probe(d); probe(n)", "set[Future[?]] set[Future[?]]"),
+    "done futures": (
+        "d, n = concurrent.futures.wait([POOL.submit(x)])\n probe(d); probe(n)",
+        "set[Future[?]] set[Future[?]]",
+    ),
 }
 
 
@@ -339,7 +354,9 @@ def test_what_statements_bind(body: str, expected: str) -> None:
 
 
 def test_futures_that_are_done_say_so() -> None:
-    file = model(f"{HEADER}d, n = concurrent.futures.wait([POOL.submit(x)])\nfor f in d: probe(f)\nfor f in n: probe(f)\n")
+    file = model(
+        f"{HEADER}d, n = concurrent.futures.wait([POOL.submit(x)])\nfor f in d: probe(f)\nfor f in n: probe(f)\n"
+    )
     done, pending = (file.kind(node) for node in probes(file))
     assert done == Kind("concurrent.futures.Future", (None,), "done")
     assert pending == Kind("concurrent.futures.Future", (None,))
@@ -356,6 +373,9 @@ class Base:
     def make(cls): return cls()
     @classmethod
     def chained(cls) -> "typing.Self": return unknown()
+    @classmethod
+    def chained_too(cls) -> typing.Self: return unknown()
+    def given(self, other: typing.Self): return other
     async def later(self): return self
     @property
     def itself(self): return self
@@ -461,6 +481,7 @@ ATTRIBUTES = {
     "other()": "instance Base",
     "make()": "instance Owner",
     "chained()": "instance Owner",
+    "chained_too()": "instance Owner",
     "later()": "awaitable[instance Owner]",
     "up()": "instance Base",
     "up_in_comprehension()": "list[instance Base]",
@@ -527,6 +548,8 @@ def test_classes_of_the_file(statement: str, expected: str) -> None:
         ("class A(requests.Session): pass\nclass B(A): pass\nprobe(B().get(x))", "Response"),
         ("class A(Future[int]): pass\nprobe(A().result())", "int"),
         ("class L(Base): pass\nclass R(Base):\n future = 1\nclass A(L, R): pass\nprobe(A().future)", "int"),
+        ("class A(POOL): pass\nprobe(A().future)", "?"),
+        ("def make(): return A().x\nclass A(make()): pass\nprobe(A().future)", "?"),
         ("class A(A): pass\nprobe(A().future)", "?"),
         ("if x:\n class A(B): pass\nelse:\n class B(A): pass\nprobe(B().future)", "?"),
         ("class A(threading.Thread):\n def __init__(self): self.name = 1\nprobe(A().name)", "int"),
@@ -538,7 +561,10 @@ def test_bases(source: str, expected: str) -> None:
 
 
 def test_is_a_follows_the_bases() -> None:
-    file = model(f"{HEADER}class A(Unknown, threading.Thread): pass\nprobe(A())\nprobe(Project())\nprobe(x)\nprobe(A() if x else 1)\n")
+    file = model(
+        f"{HEADER}class A(Unknown, threading.Thread): pass\n"
+        "probe(A())\nprobe(Project())\nprobe(x)\nprobe(A() if x else 1)\n"
+    )
     sub, project, unknown, either = probes(file)
     assert file.is_a(sub, "threading.Thread")
     assert file.is_a(sub, "requests.Session", "threading.Thread")
@@ -549,7 +575,9 @@ def test_is_a_follows_the_bases() -> None:
 
 
 def test_qualified_names_of_values() -> None:
-    file = model(f"{HEADER}probe(Project)\nprobe(Project())\nprobe(requests.Session)\nprobe(Future[int])\nprobe(type)\nprobe(type(x))\n")
+    file = model(
+        f"{HEADER}probe(Project)\nprobe(Project())\nprobe(requests.Session)\nprobe(Future[int])\nprobe(type)\nprobe(type(x))\n"
+    )
     names = [file.qualified(node) for node in probes(file)]
     assert names == [None, None, "requests.Session", "concurrent.futures.Future", "builtins.type", None]
 
@@ -676,7 +704,7 @@ PASSED = {
     "if x:\n def _f(p): probe(p)\nelse:\n def _f(p): pass\n_f(1)": "?",
     "class C:\n def _m(self, p): probe(p)\n def n(self): x._m(1)": "?",
     "class C:\n def _m(self, p): probe(p)\n def n(self): self._m(1)\nclass D(C):\n def _m(self, p): pass": "?",
-    "class C:\n def _m(self, p): pass\n def n(self): self._m(1)\nclass D(C):\n def _m(self, p): probe(p)\nD()._m(1)": "?",
+    "class C:\n def _m(self, p): pass\nclass D(C):\n def _m(self, p): probe(p)\nD()._m(1)": "?",
     "class C:\n def m(self, p): probe(p)\nC().m(1)": "?",
     "(lambda p: probe(p))(1)": "?",
 }
@@ -688,18 +716,22 @@ def test_what_all_calls_pass(source: str, expected: str) -> None:
 
 
 def test_globals_set_in_functions() -> None:
-    source = f"{HEADER}SESSION = None\ndef start():\n global SESSION\n SESSION = requests.Session()\ndef use(): probe(SESSION)\n"
-    assert kind(source) == "Session"
-    assert kind(f"{HEADER}FOUND = []\ndef add(): FOUND.append(POOL.submit(x))\ndef use(): probe(FOUND)\n") == "list[Future[?]]"
+    start = "SESSION = None\ndef start():\n global SESSION\n SESSION = requests.Session()\n"
+    assert kind(f"{HEADER}{start}def use(): probe(SESSION)\n") == "Session"
+    assert (
+        kind(f"{HEADER}FOUND = []\ndef add(): FOUND.append(POOL.submit(x))\ndef use(): probe(FOUND)\n")
+        == "list[Future[?]]"
+    )
 
 
 def test_names_only_for_type_checkers() -> None:
-    source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n from requests import Session\ndef f(s: 'Session'): probe(s)\n"
-    assert kind(source) == "Session"
+    imports = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n from requests import Session\n"
+    assert kind(f"{imports}def f(s: 'Session'): probe(s)\n") == "Session"
 
 
 def test_dataclass_fields() -> None:
-    source = f"{HEADER}import dataclasses\n@dataclasses.dataclass\nclass D:\n lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)\n"
+    field = "lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)"
+    source = f"{HEADER}import dataclasses\n@dataclasses.dataclass\nclass D:\n {field}\n"
     assert kind(f"{source}def f(d: D): probe(d.lock)\n") == "Lock"
 
 
@@ -740,7 +772,9 @@ def test_kinds_do_not_depend_on_the_order_of_questions() -> None:
     first = [shown(forward.kind(node)) for node in ahead]
     second = [shown(backward.kind(node)) for node in reversed(behind)][::-1]
     differing = [
-        (forward.tree.module.code_for_node(node), a, b) for node, a, b in zip(ahead, first, second, strict=True) if a != b
+        (forward.tree.module.code_for_node(node), a, b)
+        for node, a, b in zip(ahead, first, second, strict=True)
+        if a != b
     ]
     # Only the chain of a hundred steps, which is cut wherever one starts.
     assert {text[0] for text, _, _ in differing} <= {"a"}
@@ -764,6 +798,6 @@ def test_unknown_names_do_not_multiply() -> None:
         asked += 1
         return original(inner)
 
-    file.kinds._evaluate = counted  # type: ignore[method-assign]
+    file.kinds._evaluate = counted  # type: ignore[method-assign, assignment]
     assert file.kind(node) is None
     assert 0 < asked < 2000

@@ -242,6 +242,11 @@ REACHING = {
     "param or rebound": ("def f(x):\n if c: x = 2\n probe(x)", [1, 2]),
     "comprehension sees what is there": ("x = 1\n[probe(x) for i in y]\nx = 3", [1]),
     "comprehension in a function": ("def f(x):\n y = [probe(x) for i in z]\n x = 2", [1]),
+    "comprehension variable bound twice": ("[probe(x) for x in y for x in x]", [1, 1]),
+    "finally that leaves": (
+        "def f():\n x = 1\n if c:\n  x = 2\n  try: pass\n  finally: return\n probe(x)",
+        [2],
+    ),
     "comprehension variable": ("[probe(x) for x in y for z in x]", [1]),
     "class body sees what is there": ("x = 1\nclass C: probe(x)\nx = 3", [1]),
     "class body falls through": ("x = 1\nclass C:\n probe(x)\n x = 4", [1]),
@@ -252,7 +257,10 @@ REACHING = {
     "lambda": ("def f():\n x = 1\n g = lambda: probe(x)\n x = 3", [2, 4]),
     "global elsewhere": ("x = 1\ndef f():\n global x\n x = 4\nprobe(x)", [1, 4]),
     "nonlocal elsewhere": ("def f():\n x = 1\n def g():\n  nonlocal x\n  x = 5\n probe(x)", [2, 5]),
-    "nonlocal of another function": ("def a():\n x = 1\n def g():\n  nonlocal x\n  x = 5\ndef b():\n x = 7\n x = 8\n probe(x)", [8]),
+    "nonlocal of another function": (
+        "def a():\n x = 1\n def g():\n  nonlocal x\n  x = 5\ndef b():\n x = 7\n x = 8\n probe(x)",
+        [8],
+    ),
     "nonlocal that binds nothing": ("def f():\n x = 1\n x = 2\n def g():\n  nonlocal x\n  x.y()\n probe(x)", [3]),
     "builtin": ("probe(open)", None),
 }

@@ -33,6 +33,11 @@ def test_the_class_is_sure(body: str) -> None:
     assert kind(f"{HEADER}def f(x, y, z):\n {body}\n") == "Session"
 
 
+def test_at_module_level() -> None:
+    assert kind(f"{HEADER}x = unknown()\nassert isinstance(x, requests.Session)\nprobe(x)\n") == "Session"
+    assert kind(f"{HEADER}x = unknown()\nif isinstance(x, requests.Session): pass\nprobe(x)\n") == "?"
+
+
 def test_several_classes_are_alternatives() -> None:
     both = "Session | Thread"
     assert kind(f"{HEADER}def f(x):\n if isinstance(x, (requests.Session, threading.Thread)): probe(x)\n") == both

@@ -565,3 +565,61 @@ def test_the_message_of_a_claim() -> None:
         "rows chosen by status are moved on line 5 without a lock, so two workers take the same ones: use "
         ".select_for_update(skip_locked=True), or flake8_concurrency.runtime.claim_batch"
     )
+
+
+def test_a_row_that_was_handed_in_is_taken_where_it_was_chosen() -> None:
+    source = (
+        DJANGO
+        + """
+def finish(row):
+    row.status = "done"
+    row.save()
+
+def retry(row):
+    finish(row)
+
+def f():
+    for row in Thing.objects.filter(status="new")[:10]:
+        {}
+        retry(row)
+"""
+    )
+    assert lines(source.format("pass"), "CNC304") == [12]
+    guard = "if not Thing.objects.filter(pk=row.pk, status='new').update(status='run'): continue"
+    assert not lines(source.format(guard), "CNC304")
+
+
+def test_a_value_from_the_round_before_is_another_rows() -> None:
+    source = (
+        DJANGO
+        + """
+def f():
+    last = 0
+    for row in Thing.objects.all():
+        if row.n <= last:
+            last += 1
+            row.n = last
+            row.save()
+        else:
+            last = row.n
+"""
+    )
+    assert not lines(source)
+
+
+def test_chains_and_circles_end() -> None:
+    many = "".join(f"    a{i} = a{i - 1} + row.n if a{i - 2} else a{i - 1}\n" for i in range(2, 300))
+    assert not lines(
+        f"{DJANGO}def f(a0, a1):\n    row = Thing.objects.get(pk=1)\n{many}    row.n = a299\n    row.save()\n"
+    )
+    circle = "def f(row):\n    g(row)\n    row.n += 1\n    row.save()\ndef g(row):\n    f(row)\n"
+    assert not lines(DJANGO + circle)
+    loop = "    while a:\n        a, b = b, c\n        c = a\n        row.n = c\n    row.save()\n"
+    assert not lines(f"{DJANGO}def f(a, b, c):\n    row = Thing.objects.get(pk=1)\n{loop}")
+
+
+def test_a_conditional_update_of_the_row_locks_it() -> None:
+    guard = "if not Thing.objects.filter(pk=row.pk, state='new').update(state='run'):\n    return\n"
+    assert lines(row("row.n += 1\nrow.save()"))
+    assert not lines(row(guard + "row.n += 1\nrow.save()"))
+    assert lines(row(guard.replace("row.pk", "value.pk") + "row.n += 1\nrow.save()"))

@@ -110,7 +110,9 @@ def test_the_module_has_no_parent_and_is_the_last_ancestor() -> None:
 
 def test_layout_is_left_out() -> None:
     tree = tree_of("x = ( 1 ,  # comment\n)\n")
-    assert not [node for node in tree.nodes if isinstance(node, cst.BaseParenthesizableWhitespace | cst.Comment | cst.Comma)]
+    assert not [
+        node for node in tree.nodes if isinstance(node, cst.BaseParenthesizableWhitespace | cst.Comment | cst.Comma)
+    ]
 
 
 def test_every_function_class_lambda_and_comprehension_has_its_own_list() -> None:
@@ -176,7 +178,9 @@ def test_running_goes_into_comprehensions_and_class_bodies_and_not_into_function
             def h(): never()
     """)
     (function,) = [node for node in tree.own if isinstance(node, cst.FunctionDef) and node.name.value == "f"]
-    called = [ast.unparse(ast.parse(tree.module.code_for_node(n))) for n in tree.running(function) if isinstance(n, cst.Call)]
+    called = [
+        ast.unparse(ast.parse(tree.module.code_for_node(n))) for n in tree.running(function) if isinstance(n, cst.Call)
+    ]
     assert sorted(called) == ["a()", "b()", "c()", "d()", "e()"]
 
 

@@ -92,7 +92,7 @@ class Counts:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.parses = self.traversals = self.walks = 0
-        parse, tree, visit = cst.parse_module, engine.Tree, engine.walk
+        parse, visit = cst.parse_module, walk.walk
 
         def parse_module(source: str) -> cst.Module:
             self.parses += 1
@@ -100,7 +100,7 @@ class Counts:
 
         def traverse(module: cst.Module) -> Tree:
             self.traversals += 1
-            return tree(module)
+            return Tree(module)
 
         def walk_once(tree: Tree, visitors: list[cst.CSTVisitor]) -> None:
             self.walks += 1

@@ -20,8 +20,8 @@ from flake8_concurrency.model.conditions import (
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.reads import DJANGO, Read, argument_for
-from flake8_concurrency.model.shapes import DISPATCHING, HOOKS, NO_ROWS, NOW, STATES, TAKERS
 from flake8_concurrency.model.spelling import last_name, text
+from flake8_concurrency.model.vocabulary import DISPATCHING, HOOKS, NO_ROWS, NOW, STATES, TAKERS
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -267,9 +267,22 @@ class Claims:
 
     def _is_open(self, function: FunctionInfo, node: cst.CSTNode, read: Read, row: str, column: str) -> bool:
         """Whether nothing keeps another worker from the same rows."""
+        if any(param.name.value == row for param in function.params):
+            # A row that was handed in is taken where it was chosen: there one sees what guards it.
+            return False
         if read.locked or self._file.rows.is_guarded(function, node, read, row, 0):
             return False
         return not any(self._repeats(call, column) for call in function.calls)
+
+    def locks_by_update(self, call: cst.Call, row: str) -> bool:
+        """Whether a call ends a conditional UPDATE of this row (of any, where `row` is empty), which locks it."""
+        links = self._statement(call)
+        if links is None:
+            return False
+        tests = conditions(links)
+        keys = [test for test in tests if not _KEYS.isdisjoint(words(test.column)) and test.value is not None]
+        named = (text(node) for test in keys if test.value is not None for node in self._file.tree.within(test.value))
+        return len(tests) > len(keys) > 0 and (not row or row in named)
 
     def _repeats(self, call: cst.Call, column: str) -> bool:
         """Whether a call ends an UPDATE that names its rows and asks for their state again."""

@@ -8,7 +8,7 @@ import libcst as cst
 
 from flake8_concurrency.model.locks import words
 from flake8_concurrency.model.names import dotted
-from flake8_concurrency.model.shapes import CLASS_WORDS
+from flake8_concurrency.model.vocabulary import CLASS_WORDS
 
 _DJANGO_LAZY = frozenset(
     """all filter exclude order_by distinct select_related prefetch_related annotate alias defer only using reverse

@@ -9,8 +9,8 @@ import libcst as cst
 
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.locks import called_name, words
-from flake8_concurrency.model.shapes import FILTERS
 from flake8_concurrency.model.spelling import text
+from flake8_concurrency.model.vocabulary import FILTERS
 
 _LIMITS = frozenset("limit fetch slice".split())
 #: Lookups of Django that test a state: `status__in=[...]`, `sent_at__isnull=True`.
@@ -61,9 +61,9 @@ def _of_expression(node: cst.BaseExpression, link: cst.Call) -> Iterator[Conditi
         case cst.Call(func=cst.Attribute(value=cst.Attribute() as column, attr=cst.Name(value=test))) if test in _TESTS:
             value = node.args[0].value if node.args else None
             yield Condition(column.attr.value, link, value, is_constant(value), True)
-        case cst.BinaryOperation(operator=cst.BitAnd() | cst.BitOr()):
-            yield from _of_expression(node.left, link)
-            yield from _of_expression(node.right, link)
+        case cst.BinaryOperation():
+            for part in _terms(node):
+                yield from _of_expression(part, link)
         case cst.UnaryOperation(operator=cst.BitInvert(), expression=inner):
             yield from _of_expression(inner, link)
         case cst.Comparison(left=cst.Attribute() as column, comparisons=[single]):
@@ -71,6 +71,18 @@ def _of_expression(node: cst.BaseExpression, link: cst.Call) -> Iterator[Conditi
             yield Condition(column.attr.value, link, single.comparator, is_constant(single.comparator), state)
         case cst.Attribute():
             yield Condition(node.attr.value, link, None, True, True)
+
+
+def _terms(node: cst.BinaryOperation) -> Iterator[cst.BaseExpression]:
+    """The terms of `a | b & c`, however many there are."""
+    stack: list[cst.BaseExpression] = [node]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, cst.BinaryOperation):
+            if isinstance(one.operator, cst.BitAnd | cst.BitOr):
+                stack += [one.right, one.left]
+        else:
+            yield one
 
 
 def is_constant(node: cst.BaseExpression | None) -> bool:

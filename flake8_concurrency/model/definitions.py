@@ -10,7 +10,7 @@ from flake8_concurrency.model.names import Binding, Names, dotted, parameters, t
 from flake8_concurrency.model.tree import Tree
 
 _STATIC = frozenset({"staticmethod"})
-_CLASS = frozenset({"classmethod", "validator", "field_validator", "model_validator", "root_validator", "declared_attr"})
+_CLASS = frozenset("classmethod validator field_validator model_validator root_validator declared_attr".split())
 _PROPERTY = frozenset({"property", "cached_property", "hybrid_property", "abstractproperty", "reify"})
 
 
@@ -172,10 +172,11 @@ def attribute_bindings(node: cst.CSTNode) -> list[tuple[cst.Attribute, Binding]]
         case cst.Assign():
             pairs += [(target.target, "assign", node.value, None) for target in node.targets]
         case cst.AnnAssign():
-            pairs.append((node.target, "assign" if node.value else "annotation", node.value, node.annotation.annotation))
+            how = "assign" if node.value else "annotation"
+            pairs.append((node.target, how, node.value, node.annotation.annotation))
         case cst.For():
             pairs.append((node.target, "for", node.iter, None))
-        case cst.With():
+        case cst.With():  # pragma: no branch - the last of those above
             for item in node.items:
                 if item.asname is not None:
                     for single, path in targets(item.asname.name):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from flake8_concurrency.knowledge import libraries, stdlib
@@ -15,10 +15,11 @@ class Kind(NamedTuple):
     """What is known of a value.
 
     `name` is the public dotted name of the value's class. Some names are the model's own: `type` (a class, with the
-    kind of its instances as argument), `symbol` (an imported thing, its dotted name in `ref`), `function` (of this file,
+    kind of its instances as argument), `symbol` (an imported thing, its dotted name in `ref`), `function` (of the file,
     `ref` its FunctionInfo, bound to its argument if there is one), `method` (of a library class, `ref` its dotted name,
-    bound to its argument), `lambda` (it gives the argument), `partial` (the argument is the callee, `ref` the call), `awaitable` (gives its argument when
-    awaited), `union`, `none`, and `instance` (of a class of this file, `ref` its ClassInfo).
+    bound to its argument), `lambda` (it gives the argument), `partial` (the argument is the callee, `ref` the call),
+    `awaitable` (gives its argument when awaited), `union`, `none`, and `instance` (of a class of this file, `ref` its
+    ClassInfo).
     """
 
     name: str
@@ -96,7 +97,7 @@ class Written(NamedTuple):
 _TOKEN = re.compile(r"\s*([\w.?]+|[\[\],|])")
 
 
-@lru_cache(maxsize=None)
+@cache
 def written(text: str) -> Written:
     """Parse a written type."""
     tokens = _TOKEN.findall(text)
@@ -130,7 +131,7 @@ def _single(tokens: list[str], at: int) -> tuple[Written, int]:
     return Written(name, tuple(args)), at
 
 
-@lru_cache(maxsize=None)
+@cache
 def signature(text: str) -> tuple[bool, bool, str]:
     """Split a member's text: is it callable, is it async, and the type it is or gives."""
     is_async = text.startswith("async ")

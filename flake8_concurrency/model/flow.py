@@ -243,20 +243,23 @@ def _is_same(one: Condition, other: Condition) -> bool:
 
 def atoms(test: cst.BaseExpression, truth: bool) -> Iterator[Condition]:
     """The parts of a test whose outcome follows from its own; `all(…)` and `any(…)` speak for every element."""
-    match test:
-        case cst.UnaryOperation(operator=cst.Not(), expression=inner):
-            yield from atoms(inner, not truth)
-        case cst.BooleanOperation(operator=operator) if isinstance(operator, cst.And) == truth:
-            yield from atoms(test.left, truth)
-            yield from atoms(test.right, truth)
-        case cst.NamedExpr():
-            yield from atoms(test.value, truth)
-        case cst.Call(func=cst.Name(value=name), args=[cst.Arg(value=cst.GeneratorExp() | cst.ListComp() as each)]) if (
-            name == ("all" if truth else "any")
-        ):
-            yield from atoms(each.elt, truth)
-        case _:
-            yield Condition(test, truth)
+    # A stack, because a chain of `or` is nested as deep as it is long.
+    pending = [(test, truth)]
+    while pending:
+        part, outcome = pending.pop()
+        match part:
+            case cst.UnaryOperation(operator=cst.Not(), expression=inner):
+                pending.append((inner, not outcome))
+            case cst.BooleanOperation(operator=operator) if isinstance(operator, cst.And) == outcome:
+                pending += [(part.right, outcome), (part.left, outcome)]
+            case cst.NamedExpr():
+                pending.append((part.value, outcome))
+            case cst.Call(
+                func=cst.Name(value=name), args=[cst.Arg(value=cst.GeneratorExp() | cst.ListComp() as each)]
+            ) if name == ("all" if outcome else "any"):
+                pending.append((each.elt, outcome))
+            case _:
+                yield Condition(part, outcome)
 
 
 def text(node: cst.CSTNode | None) -> str:

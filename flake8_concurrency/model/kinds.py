@@ -5,7 +5,7 @@ Unknown is None, and stays None: nothing is guessed from a name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import libcst as cst
 
@@ -29,7 +29,7 @@ from flake8_concurrency.model.facts import (
     union,
     written,
 )
-from flake8_concurrency.model.names import BUILTINS, STARRED, Binding, Names, leaves
+from flake8_concurrency.model.names import BUILTINS, STARRED, Binding, Names
 from flake8_concurrency.model.narrowing import Narrowing
 from flake8_concurrency.model.tree import COMPREHENSIONS, Scope, Tree
 
@@ -765,7 +765,8 @@ class Kinds:
         if self.is_a(given, _DICT):
             return given
         pair = self.element(given)
-        return Kind(_DICT, pair.args if pair is not None and pair.name == _TUPLE and len(pair.args) == 2 else (None, None))
+        is_pair = pair is not None and pair.name == _TUPLE and len(pair.args) == 2
+        return Kind(_DICT, pair.args if pair is not None and is_pair else (None, None))
 
     def _call_collections_defaultdict(self, node: cst.Call, arguments: list[cst.BaseExpression]) -> Kind | None:
         made = self._result_of(arguments[0], node) if arguments else NONE
@@ -809,10 +810,9 @@ class Kinds:
             return Kind("asyncio.Task", (self.awaited(self.of(arguments[0])),))
         variables = self._from_argument(name, node)
         if variables and callee.args[1] is not None:
-            for current in self.mro(callee.args[1]):
-                found = member(current, name.rpartition(".")[2], callee.args[1], variables)
-                if found is not None:
-                    return Kind("awaitable", (found.kind,)) if found.asynchronous else found.kind
+            receiver, method = callee.args[1], name.rpartition(".")[2]
+            found = next(filter(None, (member(base, method, receiver, variables) for base in self.mro(receiver))))
+            return Kind("awaitable", (found.kind,)) if found.asynchronous else found.kind
         return callee.args[0]
 
     def _result_of(self, function: cst.BaseExpression, node: cst.Call) -> Kind | None:
@@ -826,7 +826,9 @@ class Kinds:
             this = receiver.args[0] if receiver.name == "type" else receiver
             own = Kind("instance", ref=info.owner)
             if this is not None and this.ref is not info.owner and self._gives_receiver(info):
-                return Kind("awaitable", (this,)) if kind == Kind("awaitable", (own,)) else this if kind == own else kind
+                if kind == Kind("awaitable", (own,)):
+                    return Kind("awaitable", (this,))
+                return this if kind == own else kind
         return kind
 
     def _gives_receiver(self, info: FunctionInfo) -> bool:
@@ -1177,11 +1179,8 @@ def _addition(node: cst.CSTNode) -> tuple[cst.BaseExpression, str, cst.BaseExpre
 def _symbol(target: str) -> Kind:
     name = canonical(target)
     text = constant_fact(name)
-    if text is not None:
-        kind = instantiate(written(text), {}, None)
-        if kind is not None:
-            return kind
-    return Kind("symbol", ref=name)
+    kind = None if text is None else instantiate(written(text), {}, None)
+    return kind or Kind("symbol", ref=name)
 
 
 def _library_attribute(kind: Kind, receiver: Kind, name: str) -> tuple[Kind | None] | None:

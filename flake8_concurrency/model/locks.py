@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
-_LOCKS = frozenset("lock locks locked locking rlock redlock filelock mutex semaphore synchronized exclusive".split())
+_LOCKS = frozenset(
+    "lock locks locked locking rlock redlock filelock mutex semaphore synchronized exclusive lease fence".split()
+)
 #: A name that begins with one of these asks about a lock, or ends one.
 _NO_LOCK = frozenset("is has can unlock release check clear remove break was not un".split())
 #: Other keywords have these words in them too (`locked_by=worker` names a column).

@@ -56,7 +56,9 @@ def dotted(node: cst.CSTNode | None) -> str:
     return ".".join([node.value, *reversed(parts)])
 
 
-def targets(node: cst.BaseExpression, path: tuple[int, ...] = ()) -> Iterator[tuple[cst.BaseExpression, tuple[int, ...]]]:
+def targets(
+    node: cst.BaseExpression, path: tuple[int, ...] = ()
+) -> Iterator[tuple[cst.BaseExpression, tuple[int, ...]]]:
     """The single targets of an assignment target, each with its path through the tuples around it."""
     if isinstance(node, cst.Tuple | cst.List):
         starred = False
@@ -373,7 +375,7 @@ class _Reaching:
         """The bindings that reach a node of the scope, and whether one of them surely does."""
         found: list[Binding] = []
         child = use
-        for parent in self._tree.ancestors(use):
+        for parent in self._tree.ancestors(use):  # pragma: no branch - it ends at the scope
             if parent in self._around or parent is self._scope:
                 definite, bindings = self._before(parent, child)
                 found += [b for b in bindings if b not in found]
@@ -385,7 +387,7 @@ class _Reaching:
         return bool(self._given), _alive(found + self._given)
 
     def at_end(self) -> _Left:
-        """The bindings that the scope's code leaves behind."""
+        """The bindings that a module's code leaves behind."""
         definite, found = self._block(self._sorted(self._scope))
         return definite, _alive(found)
 
@@ -404,9 +406,6 @@ class _Reaching:
             return self._before_in_try(parent, child)
         if isinstance(parent, cst.ExceptHandler | cst.ExceptStarHandler):
             bound = self._at(parent) if child is parent.body else []
-            return bool(bound), bound
-        if isinstance(parent, COMPREHENSIONS) and parent is self._scope:
-            bound = [b for b in self._others if b.how == "for"]
             return bool(bound), bound
         if isinstance(parent, cst.IfExp):
             return _NOTHING if child is parent.test else self._evaluated(parent.test)
@@ -437,9 +436,7 @@ class _Reaching:
     # -- what has run --------------------------------------------------------------------------------------------------
 
     def _sorted(self, node: cst.CSTNode) -> list[cst.CSTNode]:
-        """The children of a node that bind the name somewhere inside, in source order; a scope's are its body's."""
-        if isinstance(node, cst.FunctionDef | cst.ClassDef):
-            node = node.body
+        """The children of a node that bind the name somewhere inside, in source order."""
         return sorted(self._inside.get(node, ()), key=self._tree.order)
 
     def _earlier(self, parent: cst.CSTNode, child: cst.CSTNode) -> list[cst.CSTNode]:

@@ -15,7 +15,7 @@ _WITH_A_BODY = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
 
 class Test(NamedTuple):
-    """A test that must have been true: the call or match, the class or classes it asks for, and since which statement."""
+    """A test that must have been true: where it stands, the class or classes it asks for, and since which statement."""
 
     node: cst.CSTNode
     classes: cst.BaseExpression

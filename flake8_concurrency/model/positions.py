@@ -30,7 +30,7 @@ class _State(PositionProvidingCodegenState):
     def record_syntactic_position(
         self, node: cst.CSTNode, *, start_node: cst.CSTNode | None = None, end_node: cst.CSTNode | None = None
     ) -> Iterator[None]:
-        computed: dict[cst.CSTNode, CodeRange] = self.provider._computed  # type: ignore[assignment]
+        computed: dict[cst.CSTNode, CodeRange] = self.provider._computed  # type: ignore[assignment]  # noqa: SLF001
         start = CodePosition(self.line, self.column)
         yield
         end = CodePosition(self.line, self.column)
@@ -83,12 +83,12 @@ class Positions:
             provider=recorder,  # type: ignore[arg-type]
         )
         try:
-            root._codegen(state)
+            root._codegen(state)  # noqa: SLF001 - what PositionProvider does
         except RecursionError:
             self._too_deep.add(top)
             self._known[node] = (self._line(start or 1), 0)
             return
-        computed = recorder._computed
+        computed = recorder._computed  # noqa: SLF001
         if start is not None:
             offset -= computed[top].start.line
         for known, range_ in computed.items():

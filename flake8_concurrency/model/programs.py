@@ -59,14 +59,16 @@ def _is_main_part(node: ast.stmt, tree: ast.Module) -> bool:
             return not _serves(node, tree, set())
         case ast.FunctionDef(name="main"):
             # An entry point of the package.
-            runs = any(isinstance(part, ast.Call) and ast.unparse(part.func) in _RUNNERS for part in ast.walk(node))
+            runs = any(
+                isinstance(part, ast.Call) and ".".join(_words(part.func)) in _RUNNERS for part in ast.walk(node)
+            )
             return runs and not _serves(node, tree, set())
     return False
 
 
 def _serves(node: ast.stmt, tree: ast.Module, seen: set[str]) -> bool:
     """Whether a statement, or a function of the module that it calls, starts a service."""
-    called = [ast.unparse(part.func).split(".") for part in ast.walk(node) if isinstance(part, ast.Call)]
+    called = [_words(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)]
     if any(
         words[-1] in _SERVING or (words[-1] == "run" and len(words) > 1 and words[-2].lstrip("_") in _SERVICES)
         for words in called
@@ -100,9 +102,22 @@ def _is_command(node: ast.stmt, tree: ast.Module) -> bool:
         called = decorator.func if isinstance(decorator, ast.Call) else decorator
         if isinstance(called, ast.Attribute) and called.attr in _COMMAND:
             is_async = isinstance(node, ast.AsyncFunctionDef)
-            if is_for_terminals(ast.unparse(called), _package(called, tree), is_async=is_async):
+            if is_for_terminals(".".join(_words(called)), _package(called, tree), is_async=is_async):
                 return True
     return False
+
+
+def _words(node: ast.expr) -> list[str]:
+    """The names in a chain of attributes and calls, in order: `commands.group(…).command` has three."""
+    found: list[str] = []
+    while isinstance(node, ast.Attribute | ast.Call):
+        if isinstance(node, ast.Attribute):
+            found.append(node.attr)
+            node = node.value
+        else:
+            node = node.func
+    # What is no name stands for itself, and is called nothing.
+    return [*([node.id] if isinstance(node, ast.Name) else [""]), *reversed(found)]
 
 
 def _package(node: ast.expr, tree: ast.Module, depth: int = 5) -> str:

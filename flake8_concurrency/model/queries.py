@@ -16,8 +16,8 @@ from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.locks import asks_for_lock, called_name, is_lock_name, is_locking
 from flake8_concurrency.model.names import Binding, dotted
 from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read, argument_for, as_shape, elements, unpacked
-from flake8_concurrency.model.shapes import BY_KEY, HOOKS, MANAGERS, SESSION_NAMES, SHORTCUTS
 from flake8_concurrency.model.spelling import is_user, text
+from flake8_concurrency.model.vocabulary import BY_KEY, HOOKS, MANAGERS, SESSION_NAMES, SHORTCUTS
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel

@@ -15,8 +15,8 @@ from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.locks import called_name
 from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read
 from flake8_concurrency.model.saving import Saving
-from flake8_concurrency.model.shapes import HOOKS
 from flake8_concurrency.model.spelling import text
+from flake8_concurrency.model.vocabulary import HOOKS
 from flake8_concurrency.model.writes import Write
 
 if TYPE_CHECKING:
@@ -169,6 +169,8 @@ class Rows:
         for call in self._file.locks.locking_calls(function):
             if order(call) < order(node) and not self._locks_another(call, read, row):
                 return True
+        if any(order(call) < order(node) and self._file.claims.locks_by_update(call, row) for call in function.calls):
+            return True
         if depth >= _DEEPEST:
             return False
         callers = self._file.queries.callers(function)

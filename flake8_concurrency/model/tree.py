@@ -11,7 +11,8 @@ from dataclasses import fields
 
 import libcst as cst
 
-Scope = cst.Module | cst.ClassDef | cst.FunctionDef | cst.Lambda | cst.ListComp | cst.SetComp | cst.DictComp | cst.GeneratorExp
+Comprehension = cst.ListComp | cst.SetComp | cst.DictComp | cst.GeneratorExp
+Scope = cst.Module | cst.ClassDef | cst.FunctionDef | cst.Lambda | Comprehension
 
 COMPREHENSIONS = (cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp)
 SCOPES = (cst.Module, cst.ClassDef, cst.FunctionDef, cst.Lambda, *COMPREHENSIONS)
@@ -19,17 +20,18 @@ SCOPES = (cst.Module, cst.ClassDef, cst.FunctionDef, cst.Lambda, *COMPREHENSIONS
 #: Fields that hold only layout, operators or markers.
 _LAYOUT = frozenset(
     """asynchronous colon comma dot dots equal first_line footer header indent lbrace lbracket leading_lines
-    leading_whitespace lines_after_decorators lines_after_module_docstring lpar newline operator rbrace rbracket rpar semicolon
+    leading_whitespace lines_after_decorators lines_after_module_docstring lpar newline operator rbrace rbracket rpar
+    semicolon
     separator star trailing_whitespace encoding default_indent default_newline has_trailing_newline""".split()
 )
 
 #: Node types that the model wants listed by the scope they run in.
 MARKED: frozenset[type[cst.CSTNode]] = frozenset(
     {
-        cst.AnnAssign, cst.Assign, cst.AugAssign, cst.Await, cst.Call, cst.ClassDef, cst.CompFor, cst.Del, cst.ExceptHandler,
-        cst.ExceptStarHandler, cst.Expr, cst.For, cst.FunctionDef, cst.Global, cst.Import, cst.ImportFrom, cst.Lambda, cst.MatchAs,
-        cst.Match, cst.MatchMapping, cst.MatchStar, cst.NamedExpr, cst.Nonlocal, cst.Return, cst.TypeAlias, cst.With, cst.Yield,
-        *COMPREHENSIONS,
+        cst.AnnAssign, cst.Assign, cst.AugAssign, cst.Await, cst.Call, cst.ClassDef, cst.CompFor, cst.Del,
+        cst.ExceptHandler, cst.ExceptStarHandler, cst.Expr, cst.For, cst.FunctionDef, cst.Global, cst.Import,
+        cst.ImportFrom, cst.Lambda, cst.Match, cst.MatchAs, cst.MatchMapping, cst.MatchStar, cst.NamedExpr,
+        cst.Nonlocal, cst.Return, cst.TypeAlias, cst.With, cst.Yield, *COMPREHENSIONS,
     }
 )  # fmt: skip
 
@@ -157,7 +159,7 @@ class Tree:
         return node
 
     def running(self, scope: Scope) -> list[cst.CSTNode]:
-        """The marked nodes that run when a scope's code runs: its own and those of comprehensions and class bodies in it."""
+        """The marked nodes that run when a scope's code runs: its own, and those of comprehensions and classes in it."""
         found: list[cst.CSTNode] = []
         for node in self.own[scope]:
             found.append(node)

@@ -10,9 +10,17 @@ import libcst as cst
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locks import called_name
 from flake8_concurrency.model.names import Binding
-from flake8_concurrency.model.shapes import CHANGING, CHOOSING, COPYING, MERGING, NO_COLUMNS, NO_ROWS, ONLY_COLLECTIONS
 from flake8_concurrency.model.spelling import is_user, last_name, same, text
 from flake8_concurrency.model.tree import COMPREHENSIONS
+from flake8_concurrency.model.vocabulary import (
+    CHANGING,
+    CHOOSING,
+    COPYING,
+    MERGING,
+    NO_COLUMNS,
+    NO_ROWS,
+    ONLY_COLLECTIONS,
+)
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -233,7 +241,11 @@ class _Old:
 
     def _local(self, node: cst.Name) -> int:
         found = NO
+        order = self._file.tree.order
         for binding in self._file.names.reaching(node) or ():
+            if order(binding.node) > order(self._at):
+                # From the round before: there the loop's variable was another row.
+                continue
             if binding.how == "augmented" and isinstance(binding.node, cst.AugAssign):
                 before = self.made(binding.node.target) if isinstance(binding.node.target, cst.Name) else NO
                 found = max(found, CHANGED if before else NO)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import libcst as cst
 
 from flake8_concurrency.model.reads import DJANGO
-from flake8_concurrency.model.shapes import FILTERS, HOOKS, KEEPS, answers_claim, asks_claim, asks_own_claim
+from flake8_concurrency.model.shapes import KEEPS, answers_claim, asks_claim, asks_own_claim
+from flake8_concurrency.model.vocabulary import FILTERS, HOOKS
 from flake8_concurrency.rule import Gate, Rule
 
 

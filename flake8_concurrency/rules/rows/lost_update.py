@@ -6,8 +6,9 @@ import libcst as cst
 
 from flake8_concurrency.model.reads import DJANGO
 from flake8_concurrency.model.rows import LostUpdate as Update
-from flake8_concurrency.model.shapes import HOOKS, KEEPS, READERS, answers_row, asks_own_row, asks_row
+from flake8_concurrency.model.shapes import KEEPS, answers_row, asks_own_row, asks_row
 from flake8_concurrency.model.spelling import text
+from flake8_concurrency.model.vocabulary import HOOKS, READERS
 from flake8_concurrency.rule import Gate, Rule
 
 

@@ -1,0 +1,70 @@
+"""The words by which code that reads and writes rows is known where no type tells: data, for the gate and the model."""
+
+from __future__ import annotations
+
+#: Methods of lists, dicts and sets that change them, apart from those that managers and relationships have too.
+ONLY_COLLECTIONS = frozenset("insert pop popitem setdefault sort reverse appendleft".split())
+CHANGING = ONLY_COLLECTIONS | frozenset("append extend update remove clear add discard".split())
+#: Calls that give back their argument, or a copy of it, in another form.
+COPYING = frozenset(
+    """list dict set tuple sorted frozenset copy deepcopy int float str bool Decimal loads dumps cast OrderedDict
+    defaultdict Counter round""".split()
+)
+CHOOSING = frozenset({"max", "min", "sum"})
+#: Methods that give a changed copy.
+MERGING = frozenset("union difference intersection symmetric_difference".split())
+#: Methods and functions that frameworks call: the calls in the file tell nothing about all the others.
+HOOKS = frozenset(
+    """__init__ __new__ __call__ __enter__ __exit__ save delete clean full_clean get post put patch dispatch form_valid
+    form_invalid perform_create perform_update perform_destroy create update validate to_representation get_queryset
+    get_context_data handle run process execute main setUp ready receive""".split()
+)
+#: Objects that are no rows, and whatever hangs on them.
+NO_ROWS = frozenset(
+    "request response os sys settings config parser logger form serializer fields widget attrs helper environ".split()
+)
+#: Attributes that are no columns.
+NO_COLUMNS = frozenset("cache fields widget attrs validators help_text objects queryset initial".split())
+DISPATCHING = frozenset(
+    """delay apply_async delay_on_commit apply_async_on_commit enqueue enqueue_call enqueue_job send_task
+    send_with_options""".split()
+)
+MANAGERS = frozenset({"objects", "all_objects", "_default_manager", "_base_manager"})
+#: Words in the names of variables that hold a class.
+CLASS_WORDS = frozenset({"cls", "klass", "model", "mapper", "entity"})
+#: The shortcuts of Django and of projects that have their own.
+SHORTCUTS = frozenset(
+    """get_object_or_404 aget_object_or_404 get_list_or_404 aget_list_or_404 get_object_or_400 get_object_or_403
+    get_object_or_none get_object_or_error get_object_or_raise get_object_or_exception""".split()
+)
+#: What a session is called where nothing tells its type.
+SESSION_NAMES = frozenset(
+    """session _session __session sess db _db dbsession db_session DBSession Session async_session async_db db_sess
+    s""".split()
+)
+#: Methods of a session that read one row of a class by its key.
+BY_KEY = frozenset({"get", "get_one", "get_or_404"})
+ONLY_DJANGO = frozenset("select_related prefetch_related select_for_update".split())
+WITH_KEYWORDS = frozenset(
+    """filter exclude annotate order_by get aget earliest aearliest latest alatest get_or_create aget_or_create
+    update_or_create aupdate_or_create""".split()
+)
+#: Words without which no row is read or no column holds a collection.
+READERS = (
+    MANAGERS
+    | SHORTCUTS
+    | BY_KEY
+    | ONLY_DJANGO
+    | WITH_KEYWORDS
+    | {"query", "select", "get_object", "user", "JSONField", "ArrayField", "HStoreField", "flag_modified"}
+    | {"Mutable", "MutableDict", "MutableList", "MutableSet", "as_mutable"}
+)
+FILTERS = frozenset("filter filter_by where exclude".split())
+JUNCTIONS = frozenset("and_ or_ not_ Q".split())
+STATES = frozenset(
+    """status state phase stage processed sent done handled delivered published claimed completed dispatched queued
+    pending processing executed imported exported notified finished started scheduled""".split()
+)
+#: Columns that say who has taken the row.
+TAKERS = frozenset("worker owner by node host pid runner agent lease".split())
+NOW = frozenset({"now", "utcnow", "time", "today", "current", "datetime"})
