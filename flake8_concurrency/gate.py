@@ -7,7 +7,7 @@ whatever they lead to. flake8's `ast` tree tells, and is never changed.
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from flake8_concurrency.knowledge.words import ANY
@@ -49,7 +49,9 @@ def narrow(rules: Sequence[type[Rule]], lines: Sequence[str], tree: ast.Module) 
         return None
     # A question about rows needs more than kinds: a lock may be taken, or a row read, by what is called.
     asking = {unit for rule in speaking if rule.gate.asks is not None for unit in found[rule]}
-    called = {other for unit in asking for other in outline.targets(unit)}
+    called = {
+        other for unit in asking for other in outline.targets(unit) if not unit.called.isdisjoint(other.entries)
+    }
     kept = outline.support({*called, *(unit for rule in speaking for unit in found[rule])})
     return _cut(speaking, lines, kept, outline.units)
 
@@ -187,12 +189,17 @@ def _asking(gate: Gate, anchors: set[str], outline: Outline) -> set[Unit]:
     for unit, asked in _questions(gate, outline) if answering else ():
         if unit not in found:
             around = outline.calling(unit, gate.hooks)
-            reached = outline.closure(around) & answering.keys()
-            if any(not answering[other].isdisjoint(asked) for other in reached):
+            # The first set is the larger one, and the cheaper.
+            if all(_is_answered(asked, reached(around), answering) for reached in (outline.closure, outline.support)):
                 found |= around
     if found and gate.keeps is not None:
         found |= {unit for unit in outline.units if gate.keeps.search(unit.spelled)}
     return found
+
+
+def _is_answered(asked: Collection[str], reached: set[Unit], answering: Mapping[Unit, Collection[str]]) -> bool:
+    wanted = set(asked)
+    return any(not wanted.isdisjoint(answering[unit]) for unit in reached & answering.keys())
 
 
 def _answers(gate: Gate, anchors: set[str], unit: Unit) -> frozenset[str]:

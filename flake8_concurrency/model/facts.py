@@ -54,8 +54,8 @@ _TYPING = {
     "typing.Text": "builtins.str",
     **{
         f"typing.{name}": f"collections.abc.{name}"
-        for name in """AsyncGenerator AsyncIterable AsyncIterator Awaitable Callable Collection Container Coroutine Generator
-        ItemsView Iterable Iterator KeysView Mapping MutableMapping MutableSequence MutableSet Reversible Sequence
+        for name in """AsyncGenerator AsyncIterable AsyncIterator Awaitable Callable Collection Container Coroutine
+        Generator ItemsView Iterable Iterator KeysView Mapping MutableMapping MutableSequence MutableSet Reversible Sequence
         ValuesView""".split()
     },
     "typing.AbstractSet": "collections.abc.Set",
@@ -238,7 +238,8 @@ def member(
     `this` is what `Self` means; `variables` adds to the class's own type arguments. A member `*` stands for all public
     names that the class and its bases do not list.
     """
-    return _listed(kind, name, this, variables) or (None if name.startswith("_") else _listed(kind, "*", this, variables))
+    found = _listed(kind, name, this, variables)
+    return found or (None if name.startswith("_") else _listed(kind, "*", this, variables))
 
 
 def _listed(kind: Kind, name: str, this: Kind | None, variables: Mapping[str, Kind | None]) -> Member | None:

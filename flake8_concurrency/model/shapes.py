@@ -381,7 +381,12 @@ def _may_be_state(value: ast.expr, column: str) -> bool:
         case ast.Name(id=name):
             return name.isupper() or not (STATES | TAKERS).isdisjoint(words(column)) or not NOW.isdisjoint(words(name))
         case ast.Attribute():
-            return True
+            chain = ast.unparse(value)
+            return (
+                any(part[:1].isupper() for part in chain.split("."))
+                or not (STATES | TAKERS).isdisjoint(words(column))
+                or not {"now", "timestamp"}.isdisjoint(words(chain))
+            )
     return False
 
 

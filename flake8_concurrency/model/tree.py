@@ -159,7 +159,7 @@ class Tree:
         return node
 
     def running(self, scope: Scope) -> list[cst.CSTNode]:
-        """The marked nodes that run when a scope's code runs: its own, and those of comprehensions and classes in it."""
+        """The marked nodes that run when a scope's code runs: its own, those of comprehensions and classes in it."""
         found: list[cst.CSTNode] = []
         for node in self.own[scope]:
             found.append(node)
