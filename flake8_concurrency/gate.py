@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from flake8_concurrency.knowledge.words import ANY
 from flake8_concurrency.outline import OWN, Outline, Unit, derived, first_line, grouped, units
 from flake8_concurrency.rule import Asking, Gate, Rule
-from flake8_concurrency.words import WORD, Called, imported_from
+from flake8_concurrency.words import WORD, Called
 
 #: Functions that run an event loop until what they are given is done.
 _STARTERS = frozenset({"run", "run_until_complete"})
@@ -38,8 +39,7 @@ def whole(rules: Sequence[type[Rule]], lines: Sequence[str], tree: ast.Module) -
 
 def narrow(rules: Sequence[type[Rule]], lines: Sequence[str], tree: ast.Module) -> Slice | None:
     """The slice of a text that the rules need; None when no rule can speak."""
-    some = set(WORD.findall("".join(lines)))
-    possible = could_speak(rules, some | {imported_from(word) for word in some})
+    possible = could_speak(rules, set(WORD.findall("".join(lines))))
     if not possible:
         return None
     outline = Outline(list(units(tree, lines)))
@@ -49,9 +49,7 @@ def narrow(rules: Sequence[type[Rule]], lines: Sequence[str], tree: ast.Module) 
         return None
     # A question about rows needs more than kinds: a lock may be taken, or a row read, by what is called.
     asking = {unit for rule in speaking if rule.gate.asks is not None for unit in found[rule]}
-    called = {
-        other for unit in asking for other in outline.targets(unit) if not unit.called.isdisjoint(other.entries)
-    }
+    called = {other for unit in asking for other in outline.targets(unit) if not unit.called.isdisjoint(other.entries)}
     kept = outline.support({*called, *(unit for rule in speaking for unit in found[rule])})
     return _cut(speaking, lines, kept, outline.units)
 
@@ -62,7 +60,7 @@ def could_speak(rules: Sequence[type[Rule]], some: set[str]) -> list[type[Rule]]
         rule
         for rule in rules
         if _may_be_anchored(rule.gate, some)
-        and not any(some.isdisjoint(group) for group in rule.gate.context)
+        and not any(some.isdisjoint(_spelled(group)) for group in rule.gate.context)
         and (not rule.gate.only_async or "async" in some)
     ]
 
@@ -71,7 +69,13 @@ def _may_be_anchored(gate: Gate, some: set[str]) -> bool:
     anchors = some & gate.anchors
     if ANY in gate.anchors:
         anchors.add(ANY)
-    return any(anchor not in gate.needs or not some.isdisjoint(gate.needs[anchor]) for anchor in anchors)
+    return any(anchor not in gate.needs or not some.isdisjoint(_spelled(gate.needs[anchor])) for anchor in anchors)
+
+
+@cache
+def _spelled(group: frozenset[str]) -> frozenset[str]:
+    """The words of a group as a text has them: an import from a package shows the package's name."""
+    return frozenset(word.rpartition(" ")[2] for word in group)
 
 
 # -- seeds: where a finding could stand --------------------------------------------------------------------------------
@@ -79,7 +83,9 @@ def _may_be_anchored(gate: Gate, some: set[str]) -> bool:
 
 def seeds(gate: Gate, outline: Outline) -> set[Unit]:
     """The units in which a finding could stand."""
-    anchors = outline.other_names(gate.anchors)
+    anchors = outline.other_names(_live(gate, outline))
+    if not anchors:
+        return set()
     if gate.asks is not None:
         return _asking(gate, anchors, outline)
     if gate.reaches:
@@ -89,6 +95,13 @@ def seeds(gate: Gate, outline: Outline) -> set[Unit]:
     if gate.shape is not None:
         found = {unit for unit in found if gate.shape(unit.node)}
     return found
+
+
+def _live(gate: Gate, outline: Outline) -> set[str]:
+    """The anchors that something in the text can give a kind."""
+    if not all(map(outline.evidence, gate.context)):
+        return set()
+    return {anchor for anchor in gate.anchors if anchor not in gate.needs or outline.evidence(gate.needs[anchor])}
 
 
 def _has_anchor(unit: Unit, gate: Gate, anchors: set[str], outline: Outline) -> bool:

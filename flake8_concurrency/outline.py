@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from flake8_concurrency import words
-from flake8_concurrency.words import Called, Function
+from flake8_concurrency.words import FUNCTIONS, Called, Function
 
 # Each of these begins with something that a search finds fast: the text is read four times in less time than once with
 # one expression for all.
@@ -81,7 +81,7 @@ class Unit:
 
     @property
     def is_statement(self) -> bool:
-        return not self.is_import and not isinstance(self.node, Function | ast.ClassDef)
+        return not self.is_import and not isinstance(self.node, (*FUNCTIONS, ast.ClassDef))
 
     @cached_property
     def spelled(self) -> str:
@@ -110,7 +110,7 @@ class Unit:
     @property
     def is_property(self) -> bool:
         """Whether reading the unit's name runs it."""
-        if not isinstance(self.node, Function):
+        if not isinstance(self.node, FUNCTIONS):
             return False
         named = (word for part in self.node.decorator_list for word in words.words(part))
         return any("property" in word or word == "reify" for word in named)
@@ -135,7 +135,7 @@ class Unit:
             named = word == node.name
             parts = (w for part in (*node.bases, *node.decorator_list) for w in words.words(part)) if named else ()
             return {*parts, *self.bound(word)}
-        if isinstance(node, Function):
+        if isinstance(node, FUNCTIONS):
             if word == node.name:
                 return self._result
             special = node.name in _SPECIAL and word in self.provides_names
@@ -145,14 +145,14 @@ class Unit:
     @cached_property
     def _result(self) -> set[str]:
         """The words that may tell what calling the function gives."""
-        assert isinstance(self.node, Function)
+        assert isinstance(self.node, FUNCTIONS)
         return words.result(self.node, self.giving)
 
     @cached_property
     def takes_anything(self) -> set[str]:
         """The parameters of a private function that say nothing of their kind: only its callers tell."""
         node = self.node
-        if not isinstance(node, Function) or not node.name.startswith("_") or node.name.endswith("__"):
+        if not isinstance(node, FUNCTIONS) or not node.name.startswith("_") or node.name.endswith("__"):
             return set()
         args = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
         return {arg.arg for arg in args if arg.annotation is None} - _RECEIVERS
@@ -160,7 +160,7 @@ class Unit:
     @property
     def entries(self) -> set[str]:
         """The names by which the unit's code is entered."""
-        if isinstance(self.node, Function):
+        if isinstance(self.node, FUNCTIONS):
             return self.provides_names | {self.node.name}
         return self.provides_names | self.provides_attrs
 
@@ -209,7 +209,7 @@ def first_line(node: ast.stmt) -> int:
 def _module_unit(first: int, last: int, statements: list[ast.stmt], lines: Sequence[str]) -> Unit:
     unit = Unit(first, last, "".join(lines[first - 1 : last]), statements[0], None)
     for node in statements:
-        unit.provides_names |= {node.name} if isinstance(node, Function) else words.bound_names(node)
+        unit.provides_names |= {node.name} if isinstance(node, FUNCTIONS) else words.bound_names(node)
         if node is not statements[0]:
             unit.renamed += words.renamings(node)
     return unit
@@ -219,13 +219,13 @@ def _class_units(node: ast.ClassDef, lines: Sequence[str]) -> Iterator[Unit]:
     first, end = first_line(node), node.end_lineno or node.lineno
     methods: list[tuple[int, int, Function]] = []
     for start, last, (method, *rest) in grouped(node.body):
-        if isinstance(method, Function) and not rest and start > node.lineno:
+        if isinstance(method, FUNCTIONS) and not rest and start > node.lineno:
             methods.append((start, last, method))
     taken = {line for start, last, _ in methods for line in range(start, last + 1)}
     header = Unit(first, end, "".join(lines[n - 1] for n in range(first, end + 1) if n not in taken), node, None)
     header.provides_names.add(node.name)
     for statement in node.body:
-        if not isinstance(statement, Function):
+        if not isinstance(statement, FUNCTIONS):
             header.provides_attrs |= words.bound_names(statement)
     yield header
     for start, last, method in methods:
@@ -259,7 +259,7 @@ class Outline:
         variables = {name for unit in statements for name in unit.provides_names}
         for unit in parts:
             # Who reads a variable of the module needs the functions that fill it.
-            if isinstance(unit.node, Function) and not unit.names.isdisjoint(variables):
+            if isinstance(unit.node, FUNCTIONS) and not unit.names.isdisjoint(variables):
                 for name in variables.intersection(_FILLED_NAME.findall(unit.text)):
                     self._by_name[name].append(unit)
         #: Every word of the text, and every package it imports from.
@@ -363,7 +363,7 @@ class Outline:
         pending = [unit]
         while pending:
             one = pending.pop()
-            if isinstance(one.node, Function) and one.node.name not in hooks:
+            if isinstance(one.node, FUNCTIONS) and one.node.name not in hooks:
                 fresh = self._naming(one) - found
                 found |= fresh
                 pending += fresh

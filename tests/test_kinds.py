@@ -295,6 +295,7 @@ BODIES = {
     "each other": ("a = 1\n b = 2\n for i in x:\n  a, b = b, a\n probe(a)", "int"),
     "declared": ("a: Project = unknown()\n probe(a)", "instance Project"),
     "declared, bound later": ("a: Project\n a = unknown()\n probe(a)", "instance Project"),
+    "a parameter bound again": ("def g(p: Project):\n  p = unknown()\n  probe(p)", "?"),
     "declared, known better": ("a: list = [1]\n probe(a)", "list[int]"),
     "declared, bound to another": ("a: list = {1}\n probe(a)", "list[?]"),
     "except": ("try: pass\n except E as e: probe(e)", "?"),

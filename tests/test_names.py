@@ -167,6 +167,10 @@ REACHING = {
     "the other branch": ("x = 1\nif c:\n x = 2\nelse:\n probe(x)", [1]),
     "early return": ("def f():\n x = 1\n if c:\n  x = 2\n  return\n probe(x)", [2]),
     "both branches leave": ("def f():\n x = 1\n if c:\n  x = 2\n  return\n else:\n  raise E\n probe(x)", [2]),
+    "a branch that leaves only sometimes": (
+        "def f():\n x = 1\n if c:\n  x = 2\n  if d: pass\n  else: return\n probe(x)",
+        [2, 4],
+    ),
     "raise in else": ("def f():\n x = 1\n if c:\n  x = 2\n else:\n  raise E\n probe(x)", [4]),
     "loop back edge": ("x = 1\nfor i in y:\n probe(x)\n x = 2", [1, 4]),
     "while back edge": ("x = 1\nwhile c:\n probe(x)\n x = 2", [1, 4]),

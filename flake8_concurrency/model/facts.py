@@ -55,8 +55,8 @@ _TYPING = {
     **{
         f"typing.{name}": f"collections.abc.{name}"
         for name in """AsyncGenerator AsyncIterable AsyncIterator Awaitable Callable Collection Container Coroutine
-        Generator ItemsView Iterable Iterator KeysView Mapping MutableMapping MutableSequence MutableSet Reversible Sequence
-        ValuesView""".split()
+        Generator ItemsView Iterable Iterator KeysView Mapping MutableMapping MutableSequence MutableSet Reversible
+        Sequence ValuesView""".split()
     },
     "typing.AbstractSet": "collections.abc.Set",
     "typing.ContextManager": "contextlib.AbstractContextManager",

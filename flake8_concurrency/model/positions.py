@@ -7,7 +7,7 @@ the positions in it relative to each other, and flake8's `ast` tree says on whic
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import libcst as cst
 from libcst.metadata import CodePosition, CodeRange
@@ -32,6 +32,8 @@ class _State(PositionProvidingCodegenState):
     ) -> Iterator[None]:
         computed: dict[cst.CSTNode, CodeRange] = self.provider._computed  # type: ignore[assignment]  # noqa: SLF001
         start = CodePosition(self.line, self.column)
+        # In case the code below is too deep: then this is all that will be known.
+        computed[node] = CodeRange(start, start)
         yield
         end = CodePosition(self.line, self.column)
         computed[node] = CodeRange(
@@ -51,7 +53,8 @@ class Positions:
         self._tree = tree
         self._lines = lines
         self._known: dict[cst.CSTNode, tuple[int, int]] = {}
-        self._too_deep: set[cst.CSTNode] = set()
+        #: The module's statements whose code was generated, as far as that went.
+        self._generated: set[cst.CSTNode] = set()
         body = tree.module.body
         # Without a matching list of starts the whole module has to be generated.
         self._starts = dict(zip(body, starts, strict=True)) if len(body) == len(starts) else None
@@ -59,7 +62,7 @@ class Positions:
     def of(self, node: cst.CSTNode) -> tuple[int, int]:
         """Line, from 1, and column, from 0, of the first character of a node.
 
-        In code nested too deeply to be generated, it is the first line of the module's statement around the node.
+        From code nested too deeply to be generated on, it is the first line of the module's statement around the node.
         """
         if node not in self._known:
             self._generate(node)
@@ -72,9 +75,13 @@ class Positions:
             if around is not module:
                 top = around
         start = None if self._starts is None else self._starts.get(top)  # type: ignore[call-overload]
-        if top in self._too_deep:
-            self._known[node] = (self._line(start or 1), 0)
-            return
+        if top not in self._generated:
+            self._generated.add(top)
+            self._generate_statement(top, start)
+        self._known.setdefault(node, (self._line(start or 1), 0))
+
+    def _generate_statement(self, top: cst.CSTNode, start: int | None) -> None:
+        module = self._tree.module
         root, offset = (module, 0) if start is None else (top, start)
         recorder = _Recorder()
         state = _State(
@@ -82,14 +89,12 @@ class Positions:
             default_newline=module.default_newline,
             provider=recorder,  # type: ignore[arg-type]
         )
-        try:
+        with suppress(RecursionError):
             root._codegen(state)  # noqa: SLF001 - what PositionProvider does
-        except RecursionError:
-            self._too_deep.add(top)
-            self._known[node] = (self._line(start or 1), 0)
-            return
         computed = recorder._computed  # noqa: SLF001
         if start is not None:
+            if top not in computed:
+                return
             offset -= computed[top].start.line
         for known, range_ in computed.items():
             self._known[known] = (self._line(range_.start.line + offset), range_.start.column)

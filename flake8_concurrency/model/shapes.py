@@ -219,16 +219,21 @@ def _fields(kind: type) -> tuple[str, ...]:
     return found
 
 
-def _written(root: ast.AST) -> Iterator[tuple[ast.expr, str]]:
+@lru_cache(maxsize=512)
+def _written(root: ast.AST) -> tuple[tuple[ast.expr, str], ...]:
     """The objects whose attributes may be written from their old values, each with what that asks."""
     nodes = _inside(root)
-    aliases = {name: held for node in nodes for name, held in _aliases(node)}
     sources = _Sources(nodes)
-    for node in nodes:
-        for target, asked in _changed(node, sources):
-            held = aliases.get(target.id) if isinstance(target, ast.Name) else target
-            if isinstance(held, ast.Attribute) and _may_be_column(held):
-                yield held.value, asked
+    changed = [pair for node in nodes if node.__class__ in _CHANGED for pair in _changed(node, sources)]
+    if not changed:
+        return ()
+    aliases = {name: held for node in nodes for name, held in _aliases(node)}
+    held = ((aliases.get(target.id) if isinstance(target, ast.Name) else target, asked) for target, asked in changed)
+    return tuple((one.value, asked) for one, asked in held if isinstance(one, ast.Attribute) and _may_be_column(one))
+
+
+#: The node types that `_changed` knows.
+_CHANGED = frozenset({ast.AugAssign, ast.Assign, ast.AnnAssign, ast.Delete, ast.Call})
 
 
 def _may_be_column(node: ast.Attribute) -> bool:
@@ -253,9 +258,15 @@ class _Sources:
     """What the locals of a function may be made from: the attributes, as far as assignments tell."""
 
     def __init__(self, nodes: Iterable[ast.AST]) -> None:
+        self._nodes = nodes
         self._names: dict[str, set[str]] = {}
         self._attributes: dict[str, set[str]] = {}
-        for node in nodes:
+        self._is_read = False
+
+    def _read(self) -> None:
+        """Most functions write no attribute that needs it."""
+        self._is_read = True
+        for node in self._nodes:
             match node:
                 case ast.Assign(targets=targets, value=value):
                     for target in targets:
@@ -276,6 +287,8 @@ class _Sources:
 
     def lead_to(self, value: ast.expr, attribute: str) -> bool:
         """Whether a value may be made from an attribute of this name."""
+        if not self._is_read:
+            self._read()
         names, attributes = _mentioned(value)
         pending = list(names)
         while pending:
