@@ -235,14 +235,11 @@ def given(root: ast.AST, names: Collection[str]) -> set[str]:
 
 def last_names(func: ast.AST) -> list[str]:
     """The names by which a callee may be listed: `sleep` for `time.sleep`; all words where it is itself computed."""
-    match func:
-        case ast.Attribute():
-            return [func.attr]
-        case ast.Name():
-            return [func.id]
-        case ast.Subscript():
-            return last_names(func.value)
-    return list(words(func))
+    while isinstance(func, ast.Subscript):
+        func = func.value
+    if isinstance(func, ast.Attribute):
+        return [func.attr]
+    return [func.id] if isinstance(func, ast.Name) else list(words(func))
 
 
 # -- bindings ----------------------------------------------------------------------------------------------------------
