@@ -39,6 +39,15 @@ OWN = frozenset({"self", "cls", "super"})
 _NOTHING: frozenset[str] = frozenset()
 
 
+#: The statements that store an attribute, give another name, import, or are async.
+_TELLING = frozenset(
+    {
+        *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith),
+        *(ast.Import, ast.ImportFrom, ast.Global, ast.AsyncFunctionDef),
+    }
+)
+
+
 class Unit:
     """A run of whole lines."""
 
@@ -67,6 +76,8 @@ class Unit:
         #: Whether there is an `async def` in it.
         self.has_async = False
         for statement in words.own_statements(node):
+            if statement.__class__ not in _TELLING:
+                continue
             self.has_async = self.has_async or isinstance(statement, ast.AsyncFunctionDef)
             self.provides_attrs.update(words.stored_attributes(statement))
             self.renamed += words.renamings(statement)
