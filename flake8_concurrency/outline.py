@@ -400,7 +400,7 @@ class Outline:
         return kept
 
     def support(self, seeds: Iterable[Unit]) -> set[Unit]:
-        """The units and whatever may tell the kind of something in them, but not all that the latter mention besides."""
+        """The units and whatever may tell the kind of something in them; not what that mentions besides."""
         kept: set[Unit] = set()
         seen: set[_Step] = set()
         fresh = list(seeds)

@@ -61,9 +61,9 @@ class Gate(NamedTuple):
     it is called on another object; functions named in `hooks` have callers that nobody sees. What has a word that
     matches `keeps` is kept wherever it stands.
 
-    `only_async` wants the anchor called inside an `async def` and not awaited. `reaches` also takes a call of a function
-    of this file that reaches an anchor through sync code. `shape` is a last question to the function's `ast` tree, which
-    it must not change.
+    `only_async` wants the anchor called inside an `async def` and not awaited. `reaches` also takes a call of a
+    function of this file that reaches an anchor through sync code. `shape` is a last question to the function's `ast`
+    tree, which it must not change.
     """
 
     anchors: frozenset[str]

@@ -6,8 +6,8 @@ import textwrap
 
 import libcst as cst
 
+from flake8_concurrency.model.bindings import STARRED
 from flake8_concurrency.model.definitions import ClassInfo, Definitions, FunctionInfo, attribute_bindings
-from flake8_concurrency.model.names import STARRED
 from tests.model_probe import model
 
 SOURCE = """

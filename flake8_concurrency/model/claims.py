@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
-from flake8_concurrency.model.calls import argument
+from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.conditions import (
     Condition,
     conditions,
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
 _KEYS = frozenset({"id", "pk", "uuid"})
+#: Words of calls that only look at a row, collect it or write it.
+_LOOKING = frozenset(
+    """append add save refresh merge expunge delete discard remove print repr str len log debug info warning error
+    exception isinstance getattr setattr hasattr get check is has validate""".split()
+)
 _DEEPEST = 3
 
 
@@ -89,7 +94,8 @@ class Claims:
             return
         for read, tests in self._chosen(row, column):
             if (
-                self._is_taking(read, tests, node, row)
+                not _is_kept(tests, column, value)
+                and self._is_taking(read, tests, node, row)
                 and self._is_open(function, node, read, text(row), column)
                 and self._file.rows.saving.reaches(function, node, text(row), column, read)
             ):
@@ -102,8 +108,10 @@ class Claims:
                 if not _is_state_value(value, column):
                     continue
                 for read, tests in self._chosen(row, column):
-                    if self._is_taking(read, tests, call, row) and self._is_open(
-                        function, call, read, text(row), column
+                    if (
+                        not _is_kept(tests, column, value)
+                        and self._is_taking(read, tests, call, row)
+                        and self._is_open(function, call, read, text(row), column)
                     ):
                         saving = self._file.rows.saving
                         inside = read.orm == DJANGO and saving.saves_own(callee, param, column)
@@ -166,7 +174,7 @@ class Claims:
 
     def _updated(self, function: FunctionInfo, call: cst.Call) -> Iterator[Claim]:
         """An UPDATE or DELETE of the rows by their ids, which does not ask for the state again."""
-        links = self._statement(call)
+        links = self.statement(call)
         if links is None:
             return
         tests = conditions(links)
@@ -201,7 +209,7 @@ class Claims:
             for node in function.own
         )
 
-    def _statement(self, call: cst.Call) -> tuple[cst.CSTNode, ...] | None:
+    def statement(self, call: cst.Call) -> tuple[cst.CSTNode, ...] | None:
         """The links of an UPDATE or DELETE that a call ends: `qs.filter(...).update(...)`, `update(M).where(...)`."""
         parent = self._file.tree.parents[call]
         if isinstance(parent, cst.Attribute) and parent.value is call:
@@ -255,15 +263,31 @@ class Claims:
         )
 
     def _sends(self, node: cst.CSTNode, row: cst.BaseExpression) -> bool:
-        """Whether the loop around also hands the row to a task or a mail."""
+        """Whether the loop around also hands the row to a task or a mail, or to anything before it is marked as done."""
         loop = next((around for around in self._file.ancestors(node) if isinstance(around, cst.For)), None)
         inside = self._file.tree.within(loop.body) if loop is not None else ()
+        if _marks_done(node) and any(self._gets(call, node, row) for call in inside):
+            return True
         return any(
             isinstance(call, cst.Call)
             and (called_name(call) in DISPATCHING or not {"mail", "email"}.isdisjoint(words(called_name(call))))
             and any(text(part) == text(row) for arg in call.args for part in self._file.tree.within(arg.value))
             for call in inside
         )
+
+    def _gets(self, call: cst.CSTNode, node: cst.CSTNode, row: cst.BaseExpression) -> bool:
+        """Whether a call before `node` is made for what it does with the row, and not for what it gives."""
+        return (
+            isinstance(call, cst.Call)
+            and self._file.tree.order(call) < self._file.tree.order(node)
+            and _LOOKING.isdisjoint(words(called_name(call)))
+            and self._is_statement(call)
+            and any(text(arg.value) == text(row) for arg in call.args)
+        )
+
+    def _is_statement(self, call: cst.Call) -> bool:
+        parent = self._file.parent(call)
+        return isinstance(self._file.parent(parent) if isinstance(parent, cst.Await) else parent, cst.BaseSmallStatement)
 
     def _is_open(self, function: FunctionInfo, node: cst.CSTNode, read: Read, row: str, column: str) -> bool:
         """Whether nothing keeps another worker from the same rows."""
@@ -272,11 +296,13 @@ class Claims:
             return False
         if read.locked or self._file.rows.is_guarded(function, node, read, row, 0):
             return False
-        return not any(self._repeats(call, column) for call in function.calls)
+        reading = self._file.function_of(read.sent)
+        calls = (*function.calls, *(() if reading is None or reading is function else reading.calls))
+        return not any(self._repeats(call, column) for call in calls)
 
     def locks_by_update(self, call: cst.Call, row: str) -> bool:
         """Whether a call ends a conditional UPDATE of this row (of any, where `row` is empty), which locks it."""
-        links = self._statement(call)
+        links = self.statement(call)
         if links is None:
             return False
         tests = conditions(links)
@@ -286,11 +312,18 @@ class Claims:
 
     def _repeats(self, call: cst.Call, column: str) -> bool:
         """Whether a call ends an UPDATE that names its rows and asks for their state again."""
-        links = self._statement(call)
+        links = self.statement(call)
         if links is None:
             return False
         columns = {test.column for test in conditions(links)}
         return column in columns and not _KEYS.isdisjoint(columns)
+
+
+def _marks_done(node: cst.CSTNode) -> bool:
+    """`mail.sent = True`: what was still to be done is done."""
+    if not isinstance(node, cst.Assign) or literal(node.value) != (True,):
+        return False
+    return any(not STATES.isdisjoint(words(last_name(target.target))) for target in node.targets)
 
 
 def _is_start(read: Read) -> bool:
@@ -300,6 +333,14 @@ def _is_start(read: Read) -> bool:
 
 def _link(tests: list[Condition], column: str) -> cst.CSTNode:
     return next(test.link for test in tests if test.column == column)
+
+
+def _is_kept(tests: list[Condition], column: str, value: cst.BaseExpression) -> bool:
+    """Whether a column is given the very value that its rows were chosen by: they stay where they are."""
+    return any(
+        test.column == column and test.is_equal and test.value is not None and test.value.deep_equals(value)
+        for test in tests
+    )
 
 
 def _waiting(tests: list[Condition]) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import libcst as cst
 
 from flake8_concurrency.model.locks import words
-from flake8_concurrency.model.names import dotted
+from flake8_concurrency.model.spelling import dotted
 from flake8_concurrency.model.vocabulary import CLASS_WORDS
 
 _DJANGO_LAZY = frozenset(

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from flake8_concurrency.model.bindings import Binding
 from flake8_concurrency.model.definitions import ClassInfo
 from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.locks import called_name, words
-from flake8_concurrency.model.names import Binding, dotted
+from flake8_concurrency.model.spelling import dotted
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel

@@ -32,6 +32,8 @@ class Condition(NamedTuple):
     constant: bool
     #: `status="new"`, `status__in=...`, `sent_at__isnull=True`; False for `due__lte=now`.
     state: bool
+    #: Rows are chosen by having this very value.
+    is_equal: bool = False
 
 
 def conditions(links: tuple[cst.CSTNode, ...]) -> list[Condition]:
@@ -49,7 +51,8 @@ def _of_call(call: cst.Call, link: cst.Call) -> Iterator[Condition]:
         if arg.keyword is not None:
             column, _, lookup = arg.keyword.value.partition("__")
             state = not lookup or lookup in _STATE_LOOKUPS
-            yield Condition(column, link, arg.value, is_constant(arg.value), state)
+            is_equal = (not lookup or lookup == "exact") and called_name(call) != "exclude"
+            yield Condition(column, link, arg.value, is_constant(arg.value), state, is_equal)
         elif not arg.star:
             yield from _of_expression(arg.value, link)
 
@@ -60,7 +63,7 @@ def _of_expression(node: cst.BaseExpression, link: cst.Call) -> Iterator[Conditi
             yield from _of_call(node, link)
         case cst.Call(func=cst.Attribute(value=cst.Attribute() as column, attr=cst.Name(value=test))) if test in _TESTS:
             value = node.args[0].value if node.args else None
-            yield Condition(column.attr.value, link, value, is_constant(value), True)
+            yield Condition(column.attr.value, link, value, is_constant(value), True, test in ("is_", "eq"))
         case cst.BinaryOperation():
             for part in _terms(node):
                 yield from _of_expression(part, link)
@@ -68,7 +71,8 @@ def _of_expression(node: cst.BaseExpression, link: cst.Call) -> Iterator[Conditi
             yield from _of_expression(inner, link)
         case cst.Comparison(left=cst.Attribute() as column, comparisons=[single]):
             state = isinstance(single.operator, cst.Equal | cst.NotEqual)
-            yield Condition(column.attr.value, link, single.comparator, is_constant(single.comparator), state)
+            is_equal = isinstance(single.operator, cst.Equal)
+            yield Condition(column.attr.value, link, single.comparator, is_constant(single.comparator), state, is_equal)
         case cst.Attribute():
             yield Condition(node.attr.value, link, None, True, True)
 

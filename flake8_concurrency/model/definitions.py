@@ -6,7 +6,9 @@ from functools import cached_property
 
 import libcst as cst
 
-from flake8_concurrency.model.names import Binding, Names, dotted, parameters, targets
+from flake8_concurrency.model.bindings import Binding, parameters, targets
+from flake8_concurrency.model.names import Names
+from flake8_concurrency.model.spelling import dotted
 from flake8_concurrency.model.tree import Tree
 
 _STATIC = frozenset({"staticmethod"})
@@ -130,6 +132,15 @@ class Definitions:
             info.attributes = {name: found for name, found in bound.items() if name not in info.methods}
         for function in self.functions.values():
             self._add_assigned(function)
+
+    def around(self, node: cst.CSTNode) -> FunctionInfo | None:
+        """The function whose call runs this node; None in a lambda and at module level."""
+        scope = self._tree.scope_of(node)
+        while not isinstance(scope, cst.FunctionDef):
+            if isinstance(scope, cst.Module | cst.Lambda):
+                return None
+            scope = self._tree.scope_of(scope)
+        return self.functions[scope]
 
     def _add_function(self, node: cst.FunctionDef) -> None:
         around = self._tree.scope_of(node)

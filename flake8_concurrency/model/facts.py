@@ -38,6 +38,17 @@ CONTAINERS = frozenset(
     queue.Queue queue.SimpleQueue queue.LifoQueue queue.PriorityQueue asyncio.Queue asyncio.LifoQueue
     asyncio.PriorityQueue multiprocessing.queues.Queue multiprocessing.queues.SimpleQueue""".split()
 )
+LIST, TUPLE, SET, DICT, STR = "builtins.list", "builtins.tuple", "builtins.set", "builtins.dict", "builtins.str"
+#: Those whose second argument is the kind of their values.
+KEYED = frozenset({DICT, "collections.defaultdict", "collections.OrderedDict"})
+ITERATOR, ASYNC_ITERATOR = "collections.abc.Iterator", "collections.abc.AsyncIterator"
+POOL_FUTURE = "concurrent.futures.Future"
+#: `Kind.ref` of a future that is known to be done.
+DONE = "done"
+#: `Kind.ref` of a queue that was made with a size.
+BOUNDED = "bounded"
+#: `Kind.ref` of a lock that was made to give up at once.
+IMPATIENT = "impatient"
 _NO_VARIABLES: Mapping[str, Kind | None] = {}
 
 #: Spellings that mean another class for the model.
@@ -85,6 +96,14 @@ def function_fact(name: str) -> str | None:
 def constant_fact(name: str) -> str | None:
     """The written type of a library's module variable, by its public name."""
     return stdlib.CONSTANTS.get(name) or libraries.CONSTANTS.get(name)
+
+
+def symbol(target: str) -> Kind:
+    """What a library's dotted name stands for: a module variable of a known type, or the thing itself."""
+    name = canonical(target)
+    text = constant_fact(name)
+    kind = None if text is None else instantiate(written(text), {}, None)
+    return kind or Kind("symbol", ref=name)
 
 
 class Written(NamedTuple):

@@ -8,12 +8,13 @@ from functools import cached_property
 import libcst as cst
 
 from flake8_concurrency.knowledge.schema import Blocking
+from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.claims import Claims
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
 from flake8_concurrency.model.executors import Executors
 from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.flow import Flow
-from flake8_concurrency.model.functions import Functions, Leaf
+from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.locks import Locks
@@ -107,6 +108,9 @@ class FileModel:
 
     def forget(self) -> None:
         """Drop everything: nothing may be asked any more."""
+        kinds = self.__dict__.get("kinds")
+        if kinds is not None:
+            kinds.forget()
         self.__dict__.clear()
 
     # -- what most rules ask -----------------------------------------------------------------------------------------

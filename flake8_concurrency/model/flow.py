@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from flake8_concurrency.model.names import dotted, leaves
+from flake8_concurrency.model.leaving import leaves
+from flake8_concurrency.model.spelling import dotted
 from flake8_concurrency.model.tree import COMPREHENSIONS, Tree
 
 _BLOCKS = (cst.Module, cst.IndentedBlock, cst.SimpleStatementSuite, cst.SimpleStatementLine)

@@ -13,7 +13,7 @@ from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.flow import breaks, text
-from flake8_concurrency.model.names import dotted
+from flake8_concurrency.model.spelling import dotted
 from flake8_concurrency.model.tree import COMPREHENSIONS, Scope
 
 if TYPE_CHECKING:

@@ -10,16 +10,19 @@ import libcst as cst
 
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import FunctionInfo
+from flake8_concurrency.model.spelling import last_name
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 _LOCKS = frozenset(
-    "lock locks locked locking rlock redlock filelock mutex semaphore synchronized exclusive lease fence".split()
+    "lock locks locked locking rlock redlock filelock mutex semaphore synchronized exclusive lease leases fence".split()
 )
 #: A name that begins with one of these asks about a lock, or ends one.
 _NO_LOCK = frozenset("is has can unlock release check clear remove break was not un".split())
+#: What is called on a lock, or on the keeper of leases, to take it.
+_TAKING = frozenset("acquire aacquire try_acquire acquire_async fence renew hold claim".split())
 #: Other keywords have these words in them too (`locked_by=worker` names a column).
 _LOCK_KEYWORDS = frozenset({"lock", "with_lock", "use_lock", "lock_row", "skip_locked"})
 _LOCKING_SQL = re.compile(r"FOR\s+(NO\s+KEY\s+)?UPDATE|ADVISORY|LOCK\s+TABLE|GET_LOCK", re.IGNORECASE)
@@ -62,8 +65,25 @@ def asks_for_lock(call: cst.Call) -> bool:
 def is_locking(call: cst.Call) -> bool:
     """Whether a call takes a lock, going by its name, its keywords or the SQL in it."""
     return (
-        is_lock_name(called_name(call)) or asks_for_lock(call) or any(_has_locking_sql(arg.value) for arg in call.args)
+        is_lock_name(called_name(call))
+        or (isinstance(call.func, cst.Attribute) and _takes_key(call, call.func.value))
+        or asks_for_lock(call)
+        or any(_has_locking_sql(arg.value) for arg in call.args)
     )
+
+
+def _takes_key(call: cst.Call, receiver: cst.BaseExpression) -> bool:
+    """Whether a method takes the lock it is called on, or a key of a cache that only one caller gets."""
+    name = called_name(call)
+    if name in _TAKING:
+        while isinstance(receiver, cst.Call | cst.Subscript):
+            receiver = receiver.func if isinstance(receiver, cst.Call) else receiver.value
+        return is_lock_name(last_name(receiver))
+    if name == "set":
+        return any(
+            arg.keyword is not None and arg.keyword.value == "nx" and literal(arg.value) == (True,) for arg in call.args
+        )
+    return name == "setnx"
 
 
 def _has_locking_sql(node: cst.BaseExpression) -> bool:
@@ -122,12 +142,21 @@ class Locks:
         for node in self._file.tree.within(function.node.body):
             if isinstance(node, cst.Call):
                 callee = self._file.callee(node)
-                if is_locking(node) or (callee is not None and self.takes(callee)):
+                if is_locking(node) or (callee is not None and self.takes(callee)) or self._is_added_key(node):
                     yield node
             elif isinstance(node, cst.With) and any(
                 not isinstance(i.item, cst.Call) and self._is_lock(i.item) for i in node.items
             ):
                 yield cst.Call(cst.Name("lock"))
+
+    def _is_added_key(self, call: cst.Call) -> bool:
+        """`if not cache.add(key, 1): return`: only one caller gets the key."""
+        return (
+            called_name(call) in ("add", "aadd")
+            and isinstance(call.func, cst.Attribute)
+            and words(last_name(call.func.value))[-1:] == ["cache"]
+            and not isinstance(self._file.parent(call), cst.Expr)
+        )
 
     def is_serial(self) -> bool:
         """Whether the file asks for an isolation level under which the database refuses the second writer."""

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from flake8_concurrency.model.names import Binding, leaves
+from flake8_concurrency.model.bindings import Binding
+from flake8_concurrency.model.leaving import leaves
 from flake8_concurrency.model.tree import Tree
 
 #: What has code of its own, that runs later or in another namespace.

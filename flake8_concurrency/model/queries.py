@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from flake8_concurrency.model import clauses
+from flake8_concurrency.model.bindings import Binding
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
+from flake8_concurrency.model.handed import Handed
 from flake8_concurrency.model.locks import asks_for_lock, called_name, is_lock_name, is_locking
-from flake8_concurrency.model.names import Binding, dotted
 from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read, argument_for, as_shape, elements, unpacked
-from flake8_concurrency.model.spelling import is_user, text
+from flake8_concurrency.model.spelling import dotted, is_user, text
 from flake8_concurrency.model.vocabulary import BY_KEY, HOOKS, MANAGERS, SESSION_NAMES, SHORTCUTS
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Queries:
         self._returning = 0
         self._imports = clauses.imported(file.tree.module)
         self._calls: dict[str, list[cst.Call]] | None = None
+        self.handed = Handed(file, self._imports)
 
     # -- the question ------------------------------------------------------------------------------------------------
 
@@ -96,8 +98,14 @@ class Queries:
     def _name(self, node: cst.Name) -> tuple[Read, ...]:
         found = _NOTHING
         for binding in self._file.names.reaching(node) or ():
-            found += self.bound(binding)
-        return found
+            found += self.bound(binding) or self._kept(binding, node.value)
+        return found or self.handed.visitor(node)
+
+    def _kept(self, binding: Binding, name: str) -> tuple[Read, ...]:
+        """What the function that binds a name keeps as a row of its session."""
+        if binding.how != "assign" or self._returning:
+            return _NOTHING
+        return self.handed.kept(binding, name, self._file.function_of(binding.node))
 
     def bound(self, binding: Binding) -> tuple[Read, ...]:
         """What a binding gives its name."""
@@ -163,13 +171,13 @@ class Queries:
         assert isinstance(binding.node, cst.Param)
         if info is None or binding.node.star or self._returning:
             return _NOTHING
-        found = _NOTHING
-        for call in self.callers(info):
+        found = self.handed.injected(binding, info)
+        for call in () if found else self.callers(info):
             given = self.of(argument_for(info, binding.node.name.value, call))
             if not given:
                 return _NOTHING
             found += given
-        return found
+        return found or self.handed.kept(binding, binding.node.name.value, info)
 
     def callers(self, info: FunctionInfo) -> list[cst.Call]:
         """The calls of the file that enter a function, unless a framework calls it too."""
@@ -248,7 +256,9 @@ class Queries:
             return given or tuple(Read(shape, "", node, node, locked=True) for shape in ("row", "query"))
         if receiver is not None and self._imports.django:
             return self._of_view(name, receiver, node) or self._related(name, receiver, node)
-        return _NOTHING
+        if isinstance(receiver, cst.Attribute) and receiver.attr.value.endswith("_set") and not self._imports.other:
+            return self._related(name, receiver, node)
+        return self.handed.fetched(node)
 
     def _of_view(self, name: str, receiver: cst.BaseExpression, node: cst.Call) -> tuple[Read, ...]:
         """`self.get_object()` of a view of Django or Django REST framework, where the file doesn't say what it does."""

@@ -33,6 +33,8 @@ class Read(NamedTuple):
     session: cst.BaseExpression | None = None
     #: Only columns are read: `select(M.id)`, `.values_list("pk")`.
     partial: bool = False
+    #: No query shows: only its use tells that it is a row, so its session must be seen to commit.
+    assumed: bool = False
 
 
 def argument_for(info: FunctionInfo, name: str, call: cst.Call) -> cst.BaseExpression | None:

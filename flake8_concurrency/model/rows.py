@@ -10,6 +10,7 @@ import libcst as cst
 
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.columns import COLLECTION, COLUMN, NONE, PLAIN_JSON, RELATION, UNKNOWN, Columns
+from flake8_concurrency.model.conditions import conditions
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.locks import called_name
@@ -37,6 +38,8 @@ class LostUpdate(NamedTuple):
     read: Read
     #: The method of the model in which the write stands, when `node` is a call of it.
     method: FunctionInfo | None = None
+    #: The old value decides whether it is written, so the database can't compute the new one alone.
+    tested: bool = False
 
 
 class Rows:
@@ -74,7 +77,8 @@ class Rows:
                 continue
             if not self._is_lost(function, node, write, read, method):
                 continue
-            update = LostUpdate(node, text(write.row) or "the row", write, read, method)
+            tested = self._is_tested(method or function, write, text(write.row) if method is None else method.this)
+            update = LostUpdate(node, text(write.row) or "the row", write, read, method, tested)
             if not any(self._is_same(earlier, update) for earlier in found):
                 found.append(update)
         return found
@@ -104,8 +108,51 @@ class Rows:
             return False
         if method is not None and read.orm == DJANGO and self._method_saves(method, write.attribute):
             return True
+        if write.how == "sent":
+            return self._is_sent_blindly(write, read, row)
         # A row without a name (`Coupon.objects.get(pk=pk).use()`) can't be saved later.
         return bool(row) and self.saving.reaches(function, node, row, write.attribute, read)
+
+    def _is_sent_blindly(self, write: Write, read: Read, row: str) -> bool:
+        """Whether an UPDATE names the row that its value was computed from, and doesn't ask for the old value again."""
+        end = self._chain(write.node)
+        links = self._file.claims.statement(end) if isinstance(end, cst.Call) else None
+        tests = conditions(links or ())
+        keys = [f"{row}.{name}" for name in _IDENTITY]
+        chosen = {text(arg.value) for link in read.links if isinstance(link, cst.Call) for arg in link.args}
+        chosen.update(text(test.value) for test in conditions(read.links) if test.value is not None)
+        values = [text(test.value) for test in tests if test.value is not None]
+        if any(test.column == write.attribute for test in tests):
+            return False
+        if any(value == row or (value.startswith(f"{row}.") and value not in keys) for value in values):
+            return False
+        return any(value and (value in keys or value in chosen) for value in values)
+
+    def _is_tested(self, function: FunctionInfo, write: Write, row: str | None) -> bool:
+        """Whether the old value is compared or looped on before it is written back."""
+        old = f"{row}.{write.attribute}"
+        order = self._file.tree.order
+        for node in function.own:
+            match node:
+                case cst.If(test=test) | cst.While(test=test) | cst.Assert(test=test) | cst.IfExp(test=test):
+                    inside = self._file.tree.within(test)
+                case cst.Comparison():
+                    inside = self._file.tree.within(node)
+                case _:
+                    continue
+            if order(node) < order(write.node) and any(self._is_old(part, old) for part in inside):
+                return True
+        return False
+
+    def _is_old(self, node: cst.CSTNode, old: str) -> bool:
+        """Whether an expression is an attribute's old value, or a local made from it."""
+        if not isinstance(node, cst.Name):
+            return isinstance(node, cst.Attribute) and text(node) == old
+        return any(
+            binding.how == "assign" and any(text(part) == old for part in self._file.tree.within(binding.value))
+            for binding in self._file.names.reaching(node) or ()
+            if binding.value is not None
+        )
 
     def _method_saves(self, method: FunctionInfo, attribute: str) -> bool:
         return method.this is not None and self.saving.saves_own(method, method.this, attribute)
@@ -209,10 +256,14 @@ class Rows:
         column = self.columns.of(info, write.attribute)
         if column in (NONE, RELATION):
             return False
+        if write.how == "sent":
+            return True
         if write.how in ("augmented", "assigned"):
             return column in (COLUMN, COLLECTION, PLAIN_JSON) or not self._may_be_relation(write, read)
         if write.how == "set":
             return read.orm == DJANGO or column != UNKNOWN
+        if read.assumed:
+            return self._is_flagged(function, write)
         if column == COLLECTION or self._is_flagged(function, write):
             return True
         if write.how == "ambiguous" or column == COLUMN:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from flake8_concurrency.model.bindings import Binding
 from flake8_concurrency.model.calls import argument
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locks import called_name, words
-from flake8_concurrency.model.names import Binding
 from flake8_concurrency.model.reads import DJANGO, Read, argument_for
 from flake8_concurrency.model.spelling import text
 
@@ -100,7 +100,12 @@ class Saving:
             return True
         if any(called_name(call) == "rollback" for call in function.calls):
             return False
-        return self._belongs_elsewhere(read)
+        return self._commits_where_read(function, read) if read.assumed else self._belongs_elsewhere(read)
+
+    def _commits_where_read(self, function: FunctionInfo, read: Read) -> bool:
+        """Whether the change was made in another function than the one that got the row, which commits."""
+        reading = self._file.function_of(read.sent)
+        return reading is not function and self._file.queries.handed.commits(reading)
 
     def _commits_in(self, call: cst.Call) -> bool:
         if called_name(call) in _COMMITTING:

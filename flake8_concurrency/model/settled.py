@@ -9,7 +9,7 @@ import libcst as cst
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.flow import Condition
 from flake8_concurrency.model.futures import FUTURE
-from flake8_concurrency.model.names import dotted
+from flake8_concurrency.model.spelling import dotted
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel

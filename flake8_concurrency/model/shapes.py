@@ -16,19 +16,26 @@ from flake8_concurrency.model.vocabulary import (
     CHANGING,
     CHOOSING,
     CLASS_WORDS,
+    COMMITS,
     COPYING,
     DISPATCHING,
+    FETCHING,
     FILTERS,
+    INJECTING,
     JUNCTIONS,
+    KEEPING_ROW,
     MANAGERS,
     MERGING,
     NO_COLUMNS,
     NO_ROWS,
     NOW,
     ONLY_COLLECTIONS,
+    SENDING,
     STATES,
     TAKERS,
+    VISITOR,
     WITH_KEYWORDS,
+    is_session_name,
 )
 
 #: Words that decide something about the rows of a whole file.
@@ -66,7 +73,47 @@ def answers_row(root: ast.AST, names: Collection[str]) -> set[str]:
         name = _last_name(node.func if isinstance(node, ast.Call) else node)
         if _COLLECTION.search(name):
             found.add(_IN_PLACE)
+    if _ANY not in found and not COMMITS.isdisjoint(names) and _is_handed_row(root):
+        found.add(_ANY)
     return found
+
+
+def _is_handed_row(root: ast.AST) -> bool:
+    """Whether a function commits a session, and may be handed a row by something that shows no query."""
+    nodes = _inside(root)
+    if not any(isinstance(node, ast.Call) and _is_of_session(node, COMMITS) for node in nodes):
+        return False
+    return any(map(_hands_row, nodes)) or any(
+        isinstance(node, ast.Name | ast.Attribute) and _last_name(node) in INJECTING
+        for function in ast.walk(root)
+        if isinstance(function, Function)
+        for arg in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+        if arg.annotation is not None
+        for node in ast.walk(arg.annotation)
+    )
+
+
+def _is_of_session(call: ast.Call, methods: Collection[str]) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr in methods and _is_session(call.func.value)
+
+
+def _is_session(node: ast.AST) -> bool:
+    while isinstance(node, ast.Call):
+        node = node.func
+    return is_session_name(_last_name(node))
+
+
+def _hands_row(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(value=ast.Name(id=name)) | ast.Assign(value=ast.Name(id=name)):
+            return name == VISITOR
+        case ast.Call():
+            name = _last_name(node.func)
+            if name in INJECTING or _is_of_session(node, KEEPING_ROW):
+                return True
+            given = (*node.args, *(word.value for word in node.keywords))
+            return (words(name) or [""])[0] in FETCHING and any(map(_is_session, given))
+    return False
 
 
 def _may_read(node: ast.AST, names: Collection[str]) -> bool:
@@ -81,7 +128,7 @@ def _may_read(node: ast.AST, names: Collection[str]) -> bool:
         return _only_django(name, node)
     if name == "query":
         return bool(node.args) and (_may_be_class(node.args[0]) or isinstance(node.args[0], ast.Attribute))
-    return name in names
+    return name in names and name not in COMMITS
 
 
 def _only_django(name: str, call: ast.Call) -> bool:
@@ -319,8 +366,26 @@ def _changed(node: ast.AST, sources: _Sources) -> Iterator[tuple[ast.expr, str]]
             yield from _assigned([target], node.value, sources)
         case ast.Delete(targets=targets):
             yield from ((_container(target), _ANY) for target in targets if isinstance(target, ast.Subscript))
-        case ast.Call(func=ast.Attribute(value=value, attr=method)) if method in CHANGING:
-            yield _container(value), _IN_PLACE if _is_ambiguous(method, node) else _ANY
+        case ast.Call(func=ast.Attribute(value=value, attr=method)):
+            if method in CHANGING:
+                yield _container(value), _IN_PLACE if _is_ambiguous(method, node) else _ANY
+            if method in SENDING:
+                yield from _sent(node, sources)
+
+
+def _sent(call: ast.Call, sources: _Sources) -> Iterator[tuple[ast.expr, str]]:
+    """The rows from whose old values an UPDATE may get its new ones, whatever they are called."""
+    given = [(word.arg, word.value) for word in call.keywords if word.arg is not None]
+    for arg in call.args:
+        if isinstance(arg, ast.Dict):
+            given += [(_key(key), value) for key, value in zip(arg.keys, arg.values, strict=True)]
+    for column, value in given:
+        if column and not isinstance(value, ast.Constant) and sources.lead_to(value, column):
+            yield ast.Attribute(ast.Name("row"), column), _ANY
+
+
+def _key(node: ast.expr | None) -> str:
+    return str(node.value) if isinstance(node, ast.Constant) else "" if node is None else _last_name(node)
 
 
 def _is_ambiguous(method: str, call: ast.Call) -> bool:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from flake8_concurrency.model.names import dotted, leaves
+from flake8_concurrency.model.leaving import leaves
+from flake8_concurrency.model.spelling import dotted
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel

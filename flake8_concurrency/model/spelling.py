@@ -37,3 +37,14 @@ def last_name(node: cst.CSTNode) -> str:
 def is_user(node: cst.CSTNode) -> bool:
     """`request.user` is a row that the middleware of Django has read, without a lock."""
     return isinstance(node, cst.Attribute) and node.attr.value == "user" and last_name(node.value) == "request"
+
+
+def dotted(node: cst.CSTNode | None) -> str:
+    """The text of a chain of names (`a.b.c`); empty for anything else."""
+    parts: list[str] = []
+    while isinstance(node, cst.Attribute):
+        parts.append(node.attr.value)
+        node = node.value
+    if not isinstance(node, cst.Name):
+        return ""
+    return ".".join([node.value, *reversed(parts)])

@@ -5,6 +5,8 @@ from __future__ import annotations
 #: Methods of lists, dicts and sets that change them, apart from those that managers and relationships have too.
 ONLY_COLLECTIONS = frozenset("insert pop popitem setdefault sort reverse appendleft".split())
 CHANGING = ONLY_COLLECTIONS | frozenset("append extend update remove clear add discard".split())
+#: What an UPDATE gets its values with.
+SENDING = frozenset({"update", "aupdate", "values"})
 #: Calls that give back their argument, or a copy of it, in another form.
 COPYING = frozenset(
     """list dict set tuple sorted frozenset copy deepcopy int float str bool Decimal loads dumps cast OrderedDict
@@ -42,6 +44,17 @@ SESSION_NAMES = frozenset(
     """session _session __session sess db _db dbsession db_session DBSession Session async_session async_db db_sess
     s""".split()
 )
+#: Names in SESSION_NAMES that say too little where only the name is known.
+_SHORT = frozenset({"s", "sess"})
+COMMITS = frozenset({"commit", "flush"})
+#: Methods of a session that take a row.
+KEEPING_ROW = frozenset({"refresh", "add", "merge"})
+#: The first word of functions that read.
+FETCHING = frozenset("get find fetch load".split())
+#: What hands a parameter to a route of FastAPI.
+INJECTING = frozenset({"Depends", "Security"})
+#: The row of the user who sends the request, in Flask.
+VISITOR = "current_user"
 #: Methods of a session that read one row of a class by its key.
 BY_KEY = frozenset({"get", "get_one", "get_or_404"})
 ONLY_DJANGO = frozenset("select_related prefetch_related select_for_update".split())
@@ -57,6 +70,7 @@ READERS = (
     | ONLY_DJANGO
     | WITH_KEYWORDS
     | {"query", "select", "get_object", "user", "JSONField", "ArrayField", "HStoreField", "flag_modified"}
+    | COMMITS
     | {"Mutable", "MutableDict", "MutableList", "MutableSet", "as_mutable"}
 )
 FILTERS = frozenset("filter filter_by where exclude".split())
@@ -68,3 +82,8 @@ STATES = frozenset(
 #: Columns that say who has taken the row.
 TAKERS = frozenset("worker owner by node host pid runner agent lease".split())
 NOW = frozenset({"now", "utcnow", "time", "today", "current", "datetime"})
+
+
+def is_session_name(name: str) -> bool:
+    """Whether a name alone says that it is a session."""
+    return (name in SESSION_NAMES and name not in _SHORT) or name.lower().endswith("session")

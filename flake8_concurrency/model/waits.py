@@ -11,7 +11,7 @@ import libcst as cst
 from flake8_concurrency.knowledge.offloading import OFFLOADING
 from flake8_concurrency.model.calls import argument, literal, passes_unknown
 from flake8_concurrency.model.futures import EXECUTOR
-from flake8_concurrency.model.names import dotted
+from flake8_concurrency.model.spelling import dotted
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
+from flake8_concurrency.model.bindings import Binding
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locks import called_name
-from flake8_concurrency.model.names import Binding
 from flake8_concurrency.model.spelling import is_user, last_name, same, text
 from flake8_concurrency.model.tree import COMPREHENSIONS
 from flake8_concurrency.model.vocabulary import (
@@ -20,6 +20,7 @@ from flake8_concurrency.model.vocabulary import (
     NO_COLUMNS,
     NO_ROWS,
     ONLY_COLLECTIONS,
+    SENDING,
 )
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ NO, KEPT, CHANGED = 0, 1, 2
 class Write(NamedTuple):
     """One write of an attribute.
 
-    `how` is augmented (`row.n += 1`), assigned (`row.n = row.n + 1`), collection (a list or dict changed in place) or
-    ambiguous (`row.tags.remove(x)`, which may be a relationship). `step` is what is added or taken away, as written.
+    `how` is augmented (`row.n += 1`), assigned (`row.n = row.n + 1`), sent (`query.update(n=row.n + 1)`), collection (a
+    list or dict changed in place) or ambiguous (`row.tags.remove(x)`, which may be a relationship). `step` is what is added or taken away, as written.
     """
 
     node: cst.CSTNode
@@ -80,8 +81,11 @@ class Writes:
                 yield from self._assigned(node, node.target, value, function)
             case cst.Del():
                 yield from self._deleted(node, function)
-            case cst.Call(func=cst.Attribute(value=target, attr=cst.Name(value=method))) if method in CHANGING:
-                yield from self._in_place(node, target, function, self._collecting(method, node))
+            case cst.Call(func=cst.Attribute(value=target, attr=cst.Name(value=method))):
+                if method in CHANGING:
+                    yield from self._in_place(node, target, function, self._collecting(method, node))
+                if method in SENDING:
+                    yield from self._sent(node, function)
 
     def _assigned(
         self, node: cst.CSTNode, target: cst.BaseExpression, value: cst.BaseExpression, function: FunctionInfo
@@ -107,6 +111,24 @@ class Writes:
         elif isinstance(inner, cst.Name):
             for held in self._aliased(inner):
                 yield Write(node, held.value, held.attr.value, how)
+
+    def _sent(self, call: cst.Call, function: FunctionInfo) -> Iterator[Write]:
+        """An UPDATE that gets a value computed from a row: `query.update(balance=account.balance - amount)`."""
+        for column, value in sent_values(call):
+            rows = {text(held.value): held.value for held in self._mentioned(value, column)}
+            for row in rows.values():
+                if text(row) and _Old(self._file, row, column, function, call).made(value) == CHANGED:
+                    yield Write(call, row, column, "sent", self._sum(value, cst.Attribute(row, cst.Name(column))))
+
+    def _mentioned(self, value: cst.BaseExpression, column: str) -> Iterator[cst.Attribute]:
+        """The attributes of a name in an expression and in what its locals were made from."""
+        for node in self._file.tree.within(value):
+            if isinstance(node, cst.Attribute) and node.attr.value == column:
+                yield node
+            elif isinstance(node, cst.Name):
+                for binding in self._file.names.reaching(node) or ():
+                    inside = self._file.tree.within(binding.value) if binding.how == "assign" and binding.value else ()
+                    yield from (n for n in inside if isinstance(n, cst.Attribute) and n.attr.value == column)
 
     def _aliased(self, name: cst.Name) -> Iterator[cst.Attribute]:
         """The attribute whose value, or an item of it, a local holds: `data = row.data`, `for item in row.items`."""
@@ -145,6 +167,18 @@ class Writes:
         if isinstance(value, cst.Integer | cst.Float) or (sign == "+" and isinstance(value, cst.Name | cst.Attribute)):
             return f"{sign} {text(value)}"
         return f"{sign} {text(value)}" if isinstance(value, cst.Name | cst.Attribute) else ""
+
+
+def sent_values(call: cst.Call) -> Iterator[tuple[str, cst.BaseExpression]]:
+    """The columns that an UPDATE sets, with their values."""
+    for arg in call.args:
+        if arg.keyword is not None:
+            yield arg.keyword.value, arg.value
+        elif isinstance(arg.value, cst.Dict):
+            for element in arg.value.elements:
+                if isinstance(element, cst.DictElement):
+                    key = element.key
+                    yield last_name(key) or text(key).strip("\"'"), element.value
 
 
 def _may_be_column(write: Write) -> bool:
@@ -191,6 +225,8 @@ class _Old:
                 either = max(self.made(node.left), self.made(node.right))
                 return CHANGED if either and isinstance(operator, _ARITHMETIC) else NO
             case cst.UnaryOperation(operator=cst.Minus(), expression=inner):
+                return CHANGED if self.made(inner) else NO
+            case cst.UnaryOperation(operator=cst.Not(), expression=inner):
                 return CHANGED if self.made(inner) else NO
             case cst.BooleanOperation():
                 return max(self.made(node.left), self.made(node.right))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from flake8_concurrency.knowledge.words import blocking_words
-from flake8_concurrency.model.functions import Leaf
+from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.rule import Gate, Rule
 
 _WORDS = blocking_words("http")

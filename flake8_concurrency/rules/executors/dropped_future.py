@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from flake8_concurrency.model.definitions import FunctionInfo
-from flake8_concurrency.model.names import dotted
+from flake8_concurrency.model.spelling import dotted
 from flake8_concurrency.rule import Gate, Rule
 
 _GROWING = frozenset({"append", "appendleft", "add", "insert"})

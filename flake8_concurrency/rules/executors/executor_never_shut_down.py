@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.names import dotted
+from flake8_concurrency.model.spelling import dotted
 from flake8_concurrency.rule import Gate, Rule
 
 #: Attributes of an executor that use it and leave it to somebody else to end it.

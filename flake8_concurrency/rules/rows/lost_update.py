@@ -63,7 +63,9 @@ class LostUpdate(Rule):
         came from outside (a parameter, an attribute, `db.session`): whoever owns it commits. Only a session that the
         function made itself and never commits writes nothing. Any lock held around the write or taken before it in the
         function counts, whatever it is called on, except one row of the same class chosen by something else.
-        Management commands, migrations and tests are silent.
+        Where no query shows, a row is what a `get…(session, …)` of another file gives, what FastAPI's `Depends` or
+        flask_login's `current_user` hands over, and what is given to `session.refresh` or `add`, each only where the
+        function commits. Management commands, migrations and tests are silent.
     """
 
     code = "CNC301"
@@ -94,8 +96,9 @@ class LostUpdate(Rule):
 
 def _remedy(update: Update) -> str:
     write, model = update.write, "Model" if update.read.model is None else text(update.read.model) or "Model"
+    computed = bool(write.step) and not update.tested
     if update.read.orm == DJANGO:
-        return f'F("{write.attribute}") {write.step}' if write.step else ".select_for_update() in a transaction"
-    if write.step:
+        return f'F("{write.attribute}") {write.step}' if computed else ".select_for_update() in a transaction"
+    if computed:
         return f"update({model}).values({write.attribute}={model}.{write.attribute} {write.step})"
     return ".with_for_update() on the query"

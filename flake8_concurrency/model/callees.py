@@ -1,0 +1,85 @@
+"""Who calls whom in a file: the function that a call enters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
+from flake8_concurrency.model.facts import Kind
+
+if TYPE_CHECKING:
+    from flake8_concurrency.model.file import FileModel
+
+_CONSTRUCTORS = ("__init__", "__post_init__", "__attrs_post_init__", "model_post_init")
+
+
+class Callees:
+    """The functions that the calls in one file enter."""
+
+    def __init__(self, file: FileModel) -> None:
+        self._definitions = file.definitions
+        self._kinds = file.kinds
+        self._overridden: dict[ClassInfo, set[str]] | None = None
+
+    def of(self, call: cst.Call) -> FunctionInfo | None:
+        """The function of the file that a call enters, a constructor included; None when it is not surely one."""
+        kind = self._kinds.of(call.func)
+        if kind is not None and kind.name == "partial":
+            kind = kind.args[0]
+        if kind is None:
+            return None
+        if kind.name == "function":
+            assert isinstance(kind.ref, FunctionInfo)
+            return None if self.may_be_another(kind.ref, kind.args[0] if kind.args else None, call.func) else kind.ref
+        if kind.name == "type":
+            return self._constructor(kind.args[0], call.func)
+        if isinstance(kind.ref, ClassInfo):
+            return self.method(kind, "__call__")
+        return None
+
+    def _constructor(self, made: Kind | None, func: cst.BaseExpression) -> FunctionInfo | None:
+        for name in _CONSTRUCTORS:
+            found = self.method(made, name)
+            if found is not None:
+                is_class_itself = isinstance(func, cst.Name) and func.value != "cls"
+                return found if is_class_itself or not self.may_be_another(found, made, func) else None
+        return None
+
+    def method(self, kind: Kind | None, name: str) -> FunctionInfo | None:
+        """The method of this name that a value has from a class of the file."""
+        for current in () if kind is None else self._kinds.lineage(kind):
+            if current is None:
+                # It may have a method of this name.
+                return None
+            if isinstance(current.ref, ClassInfo) and name in current.ref.methods:
+                return current.ref.methods[name]
+        return None
+
+    def defines(self, kind: Kind, name: str) -> bool:
+        """Whether a class of the file among those that a value's class derives from has a method of this name."""
+        return any(isinstance(base.ref, ClassInfo) and name in base.ref.methods for base in self._kinds.mro(kind))
+
+    def defines_constructor(self, kind: Kind) -> bool:
+        """Whether a class of the file has a say in how a value is made."""
+        return any(self.defines(kind, name) for name in _CONSTRUCTORS)
+
+    def may_be_another(self, method: FunctionInfo, receiver: Kind | None, func: cst.BaseExpression) -> bool:
+        """Whether a class of the file derived from the receiver's replaces the method."""
+        if method.owner is None or (isinstance(func, cst.Attribute) and _is_super(func.value)):
+            return False
+        if receiver is not None and receiver.name == "type":
+            receiver = receiver.args[0]
+        owner = receiver.ref if receiver is not None and isinstance(receiver.ref, ClassInfo) else method.owner
+        if self._overridden is None:
+            self._overridden = {}
+            for info in self._definitions.classes.values():
+                for base in self._kinds.mro(Kind("instance", ref=info))[1:]:
+                    if isinstance(base.ref, ClassInfo):
+                        self._overridden.setdefault(base.ref, set()).update(info.methods)
+        return method.name in self._overridden.get(owner, ())
+
+
+def _is_super(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value == "super"

@@ -1,0 +1,93 @@
+"""What runs when nothing else does: start-up and shutdown, and commands that somebody gives at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from flake8_concurrency.model.definitions import FunctionInfo
+from flake8_concurrency.model.programs import is_for_terminals
+from flake8_concurrency.model.spelling import dotted
+
+if TYPE_CHECKING:
+    from flake8_concurrency.model.file import FileModel
+
+#: Words in the names of functions that run when a service starts or ends, or from the command line.
+_ONCE = frozenset(
+    "lifespan startup shutdown main amain setup teardown cleanup bootstrap init initialize initialise cli".split()
+)
+_RUNNERS = frozenset("asyncio.run anyio.run trio.run uvloop.run asyncio.AbstractEventLoop.run_until_complete".split())
+#: Those among them that run while the loop has nothing else to do yet, or any more.
+_ALONE = frozenset("lifespan startup shutdown main amain".split())
+_STARTING = frozenset("create_task ensure_future gather start_soon start_server run_forever TaskGroup".split())
+
+
+class Startup:
+    """Tells the functions of one file that run once from those that serve."""
+
+    def __init__(self, file: FileModel) -> None:
+        self._tree = file.tree
+        self._names = file.names
+        self._kinds = file.kinds
+        self._run: frozenset[FunctionInfo] | None = None
+
+    def runs_once(self, function: FunctionInfo) -> bool:
+        """Whether a function is start-up, shutdown or command-line code, in which reading a file harms nobody."""
+        if not _ONCE.isdisjoint(function.name.lower().strip("_").split("_")):
+            return True
+        if self.is_command(function):
+            return True
+        if self._run is None:
+            self._run = frozenset(self._run_by_the_module())
+        return function in self._run
+
+    def is_command(self, function: FunctionInfo) -> bool:
+        """Whether a function is a command that somebody gives at a terminal; the commands of a chat bot are not."""
+        return any(
+            is_for_terminals(dotted(decorator), self._package(decorator), is_async=function.is_async)
+            for decorator in function.decorators
+        )
+
+    def _package(self, node: cst.BaseExpression, depth: int = 5) -> str:
+        """The package that an object comes from: `typer` for `app`, if `app = typer.Typer()`."""
+        while isinstance(node, cst.Attribute | cst.Call):
+            node = node.value if isinstance(node, cst.Attribute) else node.func
+        if not isinstance(node, cst.Name) or depth == 0:
+            return ""
+        for binding in self._names.reaching(node) or ():
+            if binding.how == "import":
+                return binding.target.partition(".")[0]
+            if isinstance(binding.node, cst.FunctionDef) and binding.node.decorators:
+                return self._package(binding.node.decorators[-1].decorator, depth - 1)
+            if binding.how == "assign" and isinstance(binding.value, cst.Call):
+                return self._package(binding.value, depth - 1)
+        return ""
+
+    def holds_up_nobody(self, node: cst.CSTNode, function: FunctionInfo) -> bool:
+        """Whether a node runs, once, while nothing else does: as a service starts or ends, or in a lone `main`."""
+        if not self._is_alone(function):
+            return False
+        if any(dotted(call.func).rpartition(".")[2] in _STARTING for call in function.calls):
+            return False
+        for parent in self._tree.ancestors(node):
+            if isinstance(parent, cst.For | cst.While | cst.CompFor):
+                return False
+            if parent is function.node:
+                break
+        return True
+
+    @staticmethod
+    def _is_alone(function: FunctionInfo) -> bool:
+        return "on_event" in function.decorator_names or not _ALONE.isdisjoint(function.name.lower().split("_"))
+
+    def _run_by_the_module(self) -> Iterator[FunctionInfo]:
+        """The functions that the file itself starts an event loop for."""
+        for nodes in self._tree.own.values():
+            for node in nodes:
+                if isinstance(node, cst.Call) and node.args and self._kinds.qualified(node.func) in _RUNNERS:
+                    main = node.args[0].value
+                    kind = self._kinds.of(main.func if isinstance(main, cst.Call) else main)
+                    if kind is not None and isinstance(kind.ref, FunctionInfo):
+                        yield kind.ref
