@@ -14,8 +14,8 @@ WORD = re.compile(r"[^\W\d]\w*")
 _LONGEST_ANNOTATION = 200
 #: Fields that hold text, numbers or markers.
 _NO_NODES = frozenset(
-    """ctx op ops id attr arg name asname module names level kind type_comment type_ignores conversion simple is_async rest
-    kwd_attrs n s""".split()
+    """ctx op ops id attr arg name asname module names level kind type_comment type_ignores conversion simple is_async
+    rest kwd_attrs n s""".split()
 )
 _WITH_HOLES = frozenset({ast.Dict, ast.arguments, ast.MatchMapping})
 _fields: dict[type[ast.AST], tuple[str, ...]] = {}
@@ -27,8 +27,9 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 #: Functions and methods that give back what they are given, or something made of its kind.
 GIVING = frozenset(
-    """list sorted set frozenset tuple iter reversed deque tqdm trange track islice cycle takewhile next enumerate zip
-    filter map type partial partialmethod as_completed cast chain dict defaultdict OrderedDict closing aclosing nullcontext
+    """list sorted set frozenset tuple iter reversed deque tqdm trange track islice cycle takewhile next enumerate
+    zip filter map type partial partialmethod as_completed cast chain dict defaultdict OrderedDict closing
+    aclosing nullcontext
     wait wait_for create_task ensure_future to_thread run_sync copy deepcopy shield assert_type unwrap submit
     run_in_executor enter_context enter_async_context gather setdefault pop getattr super max min wraps""".split()
 ) | {name.rpartition(".")[2] for name in libraries.FROM_ARGUMENT}
@@ -166,7 +167,7 @@ def result(node: Function, giving: Collection[str] = GIVING) -> set[str]:
 
 
 def own(attribute: str) -> str:
-    """Stands among words for an attribute of a method's own object: other classes' attributes of the name are no matter."""
+    """Stands among words for an attribute of a method's own object; other classes may have one of the same name."""
     return "self." + attribute
 
 
@@ -255,7 +256,7 @@ def last_names(func: ast.AST) -> list[str]:
 
 
 def bound(root: ast.AST, giving: Collection[str] = GIVING) -> dict[str, set[str]]:
-    """For each name and attribute that a function, or a class's own body, binds: the words of what it may be bound to."""
+    """For each name and attribute that a function or a class's own body binds: the words of what it may be bound to."""
     found: dict[str, set[str]] = {}
     parts = _without_methods([*root.body]) if isinstance(root, ast.ClassDef) else [root]
     for node in (node for part in parts for node in inside(part)):

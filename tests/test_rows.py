@@ -335,7 +335,6 @@ def test_writes_from_the_old_value_are_found(body: str) -> None:
         "row.name = row.name.strip()\nrow.save()",
         "row.n = row.n or 1\nrow.save()",
         "row.n = row.other + 1\nrow.save()",
-        "row.n = not row.n\nrow.save()",
         "row.n = 0\nrow.n += 1\nrow.save()",
         "row.changed = max(time.time_ns(), row.changed + 1)\nrow.save()",
         "row.n += 1",
@@ -623,3 +622,39 @@ def test_a_conditional_update_of_the_row_locks_it() -> None:
     assert lines(row("row.n += 1\nrow.save()"))
     assert not lines(row(guard + "row.n += 1\nrow.save()"))
     assert lines(row(guard.replace("row.pk", "value.pk") + "row.n += 1\nrow.save()"))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "if amount > thing.n:\n    raise ValueError(amount)",
+        "rest = thing.n - amount\nif rest < 0:\n    raise ValueError(amount)",
+        "while thing.n < amount:\n    print(thing)",
+        "assert thing.n",
+        "enough = thing.n >= amount",
+    ],
+)
+def test_no_expression_of_the_database_is_proposed_where_the_old_value_decides(before: str) -> None:
+    body = f"thing = Thing.objects.get(pk=pk)\n{before}\nthing.n -= amount\nthing.save()"
+    [one] = found(f"{DJANGO}def f(pk, amount):\n{textwrap.indent(body, '    ')}\n", "CNC301")
+    assert ".select_for_update() in a transaction" in one.message
+
+
+def test_an_expression_of_the_database_is_proposed_where_another_value_decides() -> None:
+    body = (
+        "thing = Thing.objects.get(pk=pk)\nif thing.open:\n    thing.n -= 1\nthing.save()\nif thing.n:\n    print(pk)"
+    )
+    [one] = found(f"{DJANGO}def f(pk):\n{textwrap.indent(body, '    ')}\n", "CNC301")
+    assert 'F("n") - 1' in one.message
+
+
+def test_a_session_of_another_library_hands_over_no_row() -> None:
+    source = """
+    import sqlite3
+
+    def f(db, pk):
+        user = get_user(db, pk)
+        user.n += 1
+        db.commit()
+    """
+    assert not lines(source)

@@ -263,7 +263,7 @@ class Claims:
         )
 
     def _sends(self, node: cst.CSTNode, row: cst.BaseExpression) -> bool:
-        """Whether the loop around also hands the row to a task or a mail, or to anything before it is marked as done."""
+        """Whether the loop around hands the row to a task or a mail, or to anything before it is marked as done."""
         loop = next((around for around in self._file.ancestors(node) if isinstance(around, cst.For)), None)
         inside = self._file.tree.within(loop.body) if loop is not None else ()
         if _marks_done(node) and any(self._gets(call, node, row) for call in inside):
@@ -287,7 +287,9 @@ class Claims:
 
     def _is_statement(self, call: cst.Call) -> bool:
         parent = self._file.parent(call)
-        return isinstance(self._file.parent(parent) if isinstance(parent, cst.Await) else parent, cst.BaseSmallStatement)
+        return isinstance(
+            self._file.parent(parent) if isinstance(parent, cst.Await) else parent, cst.BaseSmallStatement
+        )
 
     def _is_open(self, function: FunctionInfo, node: cst.CSTNode, read: Read, row: str, column: str) -> bool:
         """Whether nothing keeps another worker from the same rows."""

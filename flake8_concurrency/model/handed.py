@@ -34,8 +34,9 @@ _MAKING = frozenset(
 #: What a name ends with that is no row.
 _NO_ROWS = frozenset(
     """service repository repo manager client limiter settings config configuration state request response context
-    cache store storage queue session db database engine connection stats metrics tracker params schema form factory
-    handler provider backend logger pool registry builder uow dto data dict payload info body query result results""".split()
+    cache store storage queue session db database engine connection stats metrics tracker params schema form
+    factory handler provider backend logger pool registry builder uow dto data dict payload info body query result
+    results""".split()
 )
 
 
@@ -64,9 +65,7 @@ class Handed:
     def is_commit(self, call: cst.Call) -> bool:
         """`session.commit()`, on what can only be a session."""
         return (
-            called_name(call) in COMMITS
-            and isinstance(call.func, cst.Attribute)
-            and self._is_session(call.func.value)
+            called_name(call) in COMMITS and isinstance(call.func, cst.Attribute) and self._is_session(call.func.value)
         )
 
     def _is_session(self, node: cst.BaseExpression) -> bool:
@@ -191,10 +190,17 @@ def _may_be_row(annotation: cst.BaseExpression) -> bool:
     match annotation:
         case cst.BinaryOperation(left=left, operator=cst.BitOr()):
             return _may_be_row(left)
-        case cst.Subscript(value=cst.Name(value="Optional"), slice=[cst.SubscriptElement(slice=cst.Index(value=inner))]):
+        case cst.Subscript(
+            value=cst.Name(value="Optional"), slice=[cst.SubscriptElement(slice=cst.Index(value=inner))]
+        ):
             return _may_be_row(inner)
         case cst.SimpleString():
             inner_name = annotation.raw_value.rpartition(".")[2]
             return inner_name[:1].isupper() and words(inner_name)[-1:] != [] and words(inner_name)[-1] not in _NO_ROWS
     parts = words(last_name(annotation))
-    return clauses.names_class(annotation) and bool(parts) and parts[-1] not in _NO_ROWS and "schemas" not in text(annotation)
+    return (
+        clauses.names_class(annotation)
+        and bool(parts)
+        and parts[-1] not in _NO_ROWS
+        and "schemas" not in text(annotation)
+    )

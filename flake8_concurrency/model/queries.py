@@ -183,12 +183,16 @@ class Queries:
         """The calls of the file that enter a function, unless a framework calls it too."""
         if info.name in HOOKS:
             return []
+        return [call for call in self.named(info.name) if self._file.callee(call) is info]
+
+    def named(self, name: str) -> list[cst.Call]:
+        """The calls of the file of anything that has this name."""
         if self._calls is None:
             self._calls = {}
             for node in self._file.tree.nodes:
                 if isinstance(node, cst.Call):
                     self._calls.setdefault(called_name(node), []).append(node)
-        return [call for call in self._calls.get(info.name, ()) if self._file.callee(call) is info]
+        return self._calls.get(name, [])
 
     def _attribute(self, node: cst.Attribute) -> tuple[Read, ...]:
         name = node.attr.value

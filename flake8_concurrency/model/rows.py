@@ -17,7 +17,7 @@ from flake8_concurrency.model.locks import called_name
 from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read
 from flake8_concurrency.model.saving import Saving
 from flake8_concurrency.model.spelling import text
-from flake8_concurrency.model.vocabulary import HOOKS
+from flake8_concurrency.model.vocabulary import FILTERS, HOOKS
 from flake8_concurrency.model.writes import Write
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Rows:
         found: list[LostUpdate] = []
         claimed = {claim.node for claim in self._file.claims.of(function)}
         for node, write, method in candidates:
-            read = self.unlocked(write.row, node, function)
+            read = self.unlocked(write.row, node, function) or self._proven(function, node, write)
             if read is None or not claimed.isdisjoint(read.links):
                 continue
             if not self._is_lost(function, node, write, read, method):
@@ -85,7 +85,7 @@ class Rows:
 
     def _candidates(self, function: FunctionInfo) -> Iterator[tuple[cst.CSTNode, Write, FunctionInfo | None]]:
         for write in self._file.writes.own(function):
-            if text(write.row) and text(write.row) != function.this:
+            if text(write.row) and (text(write.row) != function.this or self._is_own_column(function, write)):
                 yield write.node, write, None
         for call in function.calls:
             method = self.method(call)
@@ -114,25 +114,31 @@ class Rows:
         return bool(row) and self.saving.reaches(function, node, row, write.attribute, read)
 
     def _is_sent_blindly(self, write: Write, read: Read, row: str) -> bool:
-        """Whether an UPDATE names the row that its value was computed from, and doesn't ask for the old value again."""
+        """Whether an UPDATE asks for the row that its value was computed from, and for nothing else.
+
+        Anything else may be what has changed if another was faster: `balance=account.balance`, `version == seen`.
+        """
         end = self._chain(write.node)
         links = self._file.claims.statement(end) if isinstance(end, cst.Call) else None
+        calls = [link for link in links or () if isinstance(link, cst.Call) and called_name(link) in FILTERS]
+        asked = [arg for call in calls for arg in call.args]
         tests = conditions(links or ())
-        keys = [f"{row}.{name}" for name in _IDENTITY]
-        chosen = {text(arg.value) for link in read.links if isinstance(link, cst.Call) for arg in link.args}
+        chosen = {f"{row}.{name}" for name in _IDENTITY}
+        chosen.update(text(arg.value) for link in read.links if isinstance(link, cst.Call) for arg in link.args)
         chosen.update(text(test.value) for test in conditions(read.links) if test.value is not None)
-        values = [text(test.value) for test in tests if test.value is not None]
-        if any(test.column == write.attribute for test in tests):
-            return False
-        if any(value == row or (value.startswith(f"{row}.") and value not in keys) for value in values):
-            return False
-        return any(value and (value in keys or value in chosen) for value in values)
+        return len(tests) == len(asked) > 0 and all(
+            test.value is not None
+            and not test.constant
+            and test.column != write.attribute
+            and text(test.value) in chosen - {""}
+            for test in tests
+        )
 
     def _is_tested(self, function: FunctionInfo, write: Write, row: str | None) -> bool:
         """Whether the old value is compared or looped on before it is written back."""
         old = f"{row}.{write.attribute}"
         order = self._file.tree.order
-        for node in function.own:
+        for node in self._file.tree.within(function.node.body):
             match node:
                 case cst.If(test=test) | cst.While(test=test) | cst.Assert(test=test) | cst.IfExp(test=test):
                     inside = self._file.tree.within(test)
@@ -167,6 +173,48 @@ class Rows:
         if self.is_guarded(function, node, reads[0], text(row), 0):
             return None
         return reads[0]
+
+    def _proven(self, function: FunctionInfo, node: cst.CSTNode, write: Write) -> Read | None:
+        """A row that no query shows, where `save(update_fields=["n"])` after the write of `n` tells that it is one."""
+        row = text(write.row)
+        if not row or node is not write.node or self._file.queries.of(write.row):
+            return None
+        if not self.saving.saves_column(function, node, row, write.attribute):
+            return None
+        if row != function.this and not self._is_reached(write.row, function):
+            return None
+        read = Read("row", DJANGO, node, node)
+        return None if self.is_guarded(function, node, read, row, 0) else read
+
+    def _is_reached(self, row: cst.BaseExpression, function: FunctionInfo) -> bool:
+        """Whether a row hangs on another object: that one may be locked where it comes from, this one hardly is."""
+        if isinstance(row, cst.Name):
+            bindings = self._file.names.reaching(row) or ()
+            return bool(bindings) and all(
+                binding.how == "assign"
+                and not binding.path
+                and isinstance(binding.value, cst.Attribute | cst.Subscript)
+                and self._is_reached(binding.value, function)
+                for binding in bindings
+            )
+        while isinstance(row, cst.Attribute | cst.Subscript):
+            row = row.value
+        return isinstance(row, cst.Name) and row.value != function.this and not self._file.queries.of(row)
+
+    def _is_own_column(self, function: FunctionInfo, write: Write) -> bool:
+        """Whether a method counts in a column of its own row and saves just that, for callers that are in other files.
+
+        Methods that rewrite a collection are longer, and their callers lock more often.
+        """
+        return (
+            function.owner is not None
+            and function.this is not None
+            and not function.name.startswith("_")
+            and function.name not in HOOKS
+            and self.columns.of(function.owner, write.attribute) == COLUMN
+            and self.saving.saves_column(function, write.node, function.this, write.attribute)
+            and not self._file.queries.named(function.name)
+        )
 
     def model(self, read: Read) -> ClassInfo | None:
         """The row's class, where the file defines it."""

@@ -65,6 +65,16 @@ class Saving:
         given = (p.name.value for p in callee.params if text(argument_for(callee, p.name.value, call) or call) == row)
         return any(self.saves_own(callee, param, attribute, depth) for param in given)
 
+    def saves_column(self, function: FunctionInfo, node: cst.CSTNode, row: str, attribute: str) -> bool:
+        """Whether a row is saved after `node` with a list of columns that names this one: only Django does that."""
+        return any(
+            called_name(call) in _SAVING
+            and isinstance(call.func, cst.Attribute)
+            and text(call.func.value) == row
+            and _names(argument(call, None, "update_fields"), attribute)
+            for call in self._after(function, node)
+        )
+
     def saves_own(self, function: FunctionInfo, name: str, attribute: str, depth: int = 0) -> bool:
         """Whether a function saves the row that it knows as `name`."""
         return depth < _DEEPEST and any(self._saves(call, name, attribute, depth + 1) for call in function.calls)
@@ -211,6 +221,14 @@ def _includes(fields: cst.BaseExpression | None, attribute: str) -> bool:
         return True
     names = [e.value.evaluated_value if isinstance(e.value, cst.SimpleString) else None for e in fields.elements]
     return None in names or attribute in names
+
+
+def _names(fields: cst.BaseExpression | None, attribute: str) -> bool:
+    """Whether a list of fields is written there and has the attribute."""
+    return isinstance(fields, cst.List | cst.Tuple | cst.Set) and any(
+        isinstance(element.value, cst.SimpleString) and element.value.raw_value == attribute
+        for element in fields.elements
+    )
 
 
 def _arguments(call: cst.Call) -> list[str]:

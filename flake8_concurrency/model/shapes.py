@@ -30,6 +30,7 @@ from flake8_concurrency.model.vocabulary import (
     NO_ROWS,
     NOW,
     ONLY_COLLECTIONS,
+    SAVING,
     SENDING,
     STATES,
     TAKERS,
@@ -53,7 +54,19 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def asks_row(root: ast.AST) -> set[str]:
     """A row, where a function may write an attribute of another object from its own old value."""
-    return {asked for row, asked in _written(root) if not _is_self(row)}
+    written = _written(root)
+    found = {asked for row, asked in written if not _is_self(row)}
+    return found | {asked for _, asked in written} if written and _saves_columns(root) else found
+
+
+def _saves_columns(root: ast.AST) -> bool:
+    """Whether a function saves columns that it names, which makes a row of what it saves."""
+    return any(
+        isinstance(node, ast.Call)
+        and _last_name(node.func) in SAVING
+        and any(word.arg == "update_fields" for word in node.keywords)
+        for node in _inside(root)
+    )
 
 
 def asks_own_row(root: ast.AST) -> set[str]:
@@ -73,7 +86,7 @@ def answers_row(root: ast.AST, names: Collection[str]) -> set[str]:
         name = _last_name(node.func if isinstance(node, ast.Call) else node)
         if _COLLECTION.search(name):
             found.add(_IN_PLACE)
-    if _ANY not in found and not COMMITS.isdisjoint(names) and _is_handed_row(root):
+    if _ANY not in found and (_saves_columns(root) or _is_handed_row(root)):
         found.add(_ANY)
     return found
 
@@ -128,7 +141,7 @@ def _may_read(node: ast.AST, names: Collection[str]) -> bool:
         return _only_django(name, node)
     if name == "query":
         return bool(node.args) and (_may_be_class(node.args[0]) or isinstance(node.args[0], ast.Attribute))
-    return name in names and name not in COMMITS
+    return name in names and name not in COMMITS and name not in SAVING
 
 
 def _only_django(name: str, call: ast.Call) -> bool:

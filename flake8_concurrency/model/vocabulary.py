@@ -47,6 +47,7 @@ SESSION_NAMES = frozenset(
 #: Names in SESSION_NAMES that say too little where only the name is known.
 _SHORT = frozenset({"s", "sess"})
 COMMITS = frozenset({"commit", "flush"})
+SAVING = frozenset({"save", "asave"})
 #: Methods of a session that take a row.
 KEEPING_ROW = frozenset({"refresh", "add", "merge"})
 #: The first word of functions that read.
@@ -71,6 +72,7 @@ READERS = (
     | WITH_KEYWORDS
     | {"query", "select", "get_object", "user", "JSONField", "ArrayField", "HStoreField", "flag_modified"}
     | COMMITS
+    | SAVING
     | {"Mutable", "MutableDict", "MutableList", "MutableSet", "as_mutable"}
 )
 FILTERS = frozenset("filter filter_by where exclude".split())

@@ -42,8 +42,9 @@ NO, KEPT, CHANGED = 0, 1, 2
 class Write(NamedTuple):
     """One write of an attribute.
 
-    `how` is augmented (`row.n += 1`), assigned (`row.n = row.n + 1`), sent (`query.update(n=row.n + 1)`), collection (a
-    list or dict changed in place) or ambiguous (`row.tags.remove(x)`, which may be a relationship). `step` is what is added or taken away, as written.
+    `how` is augmented (`row.n += 1`), assigned (`row.n = row.n + 1`), sent (`query.update(n=row.n + 1)`), collection
+    (a list or dict changed in place) or ambiguous (`row.tags.remove(x)`, which may be a relationship). `step` is what
+    is added or taken away, as written.
     """
 
     node: cst.CSTNode
