@@ -139,7 +139,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--app", action="append", default=[], metavar="NAME", help="only this application; repeatable")
-    parser.add_argument("--lines", type=int, default=20_000, metavar="N", help="at least so many (default: 20000)")
+    parser.add_argument("--lines", type=int, default=60_000, metavar="N", help="at least so many (default: 60000)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--without-async", action="store_true", help="leave flake8-async out, which takes longest")
