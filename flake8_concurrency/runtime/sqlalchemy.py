@@ -1,0 +1,603 @@
+"""Rows that several workers change: claimed under a lease, locked for a read-modify-write, or updated once a window.
+
+Every helper is for a `Session`; its twin `…_async` is for an `AsyncSession` and does the same. None of them begins
+threads or keeps state, and none holds a row lock while your work runs: a hung worker would keep it for ever.
+
+Three facts are built in, because each is easy to forget and silent when forgotten: a lock over a JOIN names the model
+it means (`FOR UPDATE OF`), a row that is already in the session is read again (`populate_existing`), and a database
+for which SQLAlchemy drops the lock clause (SQLite, SQL Server) is refused with LockingUnsupported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from flake8_concurrency.runtime.errors import LeaseLost, LockingUnsupported, LockNotAvailable, MissingExtra
+from flake8_concurrency.runtime.retry import is_lock_not_available
+
+try:
+    import sqlalchemy as sa
+    from sqlalchemy import orm
+    from sqlalchemy.dialects import postgresql
+    from sqlalchemy.exc import DBAPIError, NoResultFound
+except ImportError as error:
+    raise MissingExtra("sqlalchemy") from error
+
+if TYPE_CHECKING:
+    # It needs greenlet, which plain SQLAlchemy does not bring.
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+__all__ = [
+    "Claim",
+    "LeaseColumns",
+    "claim_batch",
+    "claim_batch_async",
+    "claim_each",
+    "claim_each_async",
+    "complete",
+    "complete_async",
+    "extend",
+    "extend_async",
+    "lock_batch",
+    "lock_batch_async",
+    "locked",
+    "locked_async",
+    "release",
+    "release_async",
+    "update_if_stale",
+    "update_if_stale_async",
+]
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+#: Where SQLAlchemy renders FOR UPDATE, and SKIP LOCKED with it.
+_LOCKING = frozenset({"postgresql", "mysql", "mariadb", "oracle"})
+_MYSQL = frozenset({"mysql", "mariadb"})
+
+_NO_SYNCHRONISATION = {"synchronize_session": False, "populate_existing": True}
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseColumns:
+    """The attributes of the model that hold a lease.
+
+    `token`: a Uuid or a String(32), null while nobody has the row. `expires_at`: a DateTime, with its time zone on
+    PostgreSQL and with microseconds (`DATETIME(fsp=6)`, in UTC) on MySQL and MariaDB, nullable. `attempts`: an
+    Integer that starts at 0 and counts claims, or None without a limit of attempts. `done_at`: as `expires_at`, set
+    by `complete`; None where `complete` is given `values` that take the row out of what is claimed.
+    """
+
+    token: str = "lease_token"
+    expires_at: str = "lease_expires_at"
+    attempts: str | None = "attempts"
+    done_at: str | None = "done_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim(Generic[T]):
+    """Rows that are ours until the lease ends.
+
+    `rows`: in the order asked for, and detached: what is changed on them is not written, because that would pass by
+    the fence; `complete` takes values. `token`: no other claim has it. `expires_at`: by the database's clock, None
+    where there are no rows. `ids`: the primary keys, tuples where they have several columns.
+    """
+
+    rows: list[T]
+    ids: tuple[Any, ...]
+    token: uuid.UUID
+    expires_at: datetime | None
+    model: type[T]
+    columns: LeaseColumns
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+# Leases
+
+
+def claim_batch(  # noqa: PLR0913 - each has a name at the call, and forgetting one is the bug
+    session: orm.Session,
+    model_or_select: type[T] | sa.Select[T],
+    *,
+    limit: int,
+    lease: float,
+    max_attempts: int | None,
+    order_by: Any,
+    where: Sequence[sa.ColumnExpressionArgument[bool]] = (),
+    columns: LeaseColumns = LeaseColumns(),
+) -> Claim[T]:
+    """Claim up to `limit` rows that are neither done nor leased, so that no other worker gets them until `lease` ends.
+
+    Commit right afterwards, at READ COMMITTED (with `run_transaction`, say), do the work outside of any transaction,
+    then `complete`. Rows that another transaction has locked are passed over, not waited for. A worker that dies or
+    hangs only delays its rows: once the lease is over they are claimed again, so the work must bear being begun
+    twice; that its result is stored once is what the token in `complete` is for.
+
+    `lease`: seconds by the database's clock; longer than the work takes, or `extend` it meanwhile. `max_attempts`: a
+    row that was claimed so often is not claimed again (it crashes its workers), None for no limit. `order_by`: a
+    column or a sequence of them. `where`: what else makes a row due. A select may join other tables: only the rows
+    of its model are locked.
+
+    On PostgreSQL it is one statement. On MySQL and MariaDB it is two in the caller's transaction, and an index whose
+    first columns are those of `order_by` is needed there: without one the first claimer locks the whole table.
+    Raises LockingUnsupported where the database has no SKIP LOCKED.
+    """
+    statement, model = _statement(model_or_select)
+    mapper = sa.inspect(model)
+    dialect = _locking_dialect(session, mapper, statement, leases=True)
+    token = uuid.uuid4()
+    due = [*where, *_due(model, columns, dialect, max_attempts)]
+    statement = statement.where(*due).order_by(*_listed(order_by)).limit(limit)
+    single = dialect.name == "postgresql" and len(mapper.primary_key) == 1
+    claim = _claim_in_one if single else _claim_in_two
+    rows, expires_at = claim(session, model, statement, columns, token, lease)
+    for row in rows:
+        session.expunge(row)
+    ids = tuple(_ident(mapper.primary_key_from_instance(row)) for row in rows)
+    return Claim(rows, ids, token, expires_at, model, columns)
+
+
+def _due(
+    model: type[Any], columns: LeaseColumns, dialect: sa.Dialect, max_attempts: int | None
+) -> Iterator[sa.ColumnElement[bool]]:
+    """What makes a row claimable: not done, not leased, not poison."""
+    expires_at = getattr(model, columns.expires_at)
+    if dialect.name == "postgresql" and not getattr(expires_at.type, "timezone", True):
+        raise TypeError(f"{expires_at} needs DateTime(timezone=True): without it, its meaning depends on the session")
+    if columns.done_at is not None:
+        yield getattr(model, columns.done_at).is_(None)
+    yield sa.or_(expires_at.is_(None), expires_at <= _now(dialect))
+    if max_attempts is not None:
+        if columns.attempts is None:
+            raise ValueError("max_attempts needs a column that counts them: LeaseColumns(attempts=...)")
+        yield getattr(model, columns.attempts) < max_attempts
+
+
+def _claim_in_one(
+    session: orm.Session,
+    model: type[T],
+    statement: sa.Select[Any],
+    columns: LeaseColumns,
+    token: uuid.UUID,
+    lease: float,
+) -> tuple[list[T], datetime | None]:
+    """PostgreSQL: an UPDATE of what a locking subquery picks.
+
+    The ids are gathered into an array in a CTE, which runs once (PostgreSQL inlines none that locks; MATERIALIZED
+    spells it out). As `WHERE id IN (SELECT … LIMIT n FOR UPDATE SKIP LOCKED)` the planner may run the subquery again
+    for each row, and then locks and claims more than n. RETURNING has no order, so the place in the array comes along.
+    """
+    (key,) = sa.inspect(model).primary_key
+    ids = _picked(statement, model, [key]).scalar_subquery()
+    array = sa.func.array(ids, type_=postgresql.ARRAY(key.type))
+    picked = sa.select(array.label("ids")).cte("picked").prefix_with("MATERIALIZED")
+    dialect = session.get_bind(sa.inspect(model)).dialect
+    values = {columns.token: _token(model, columns, token), columns.expires_at: _now(dialect, lease)}
+    if columns.attempts is not None:
+        values[columns.attempts] = getattr(model, columns.attempts) + 1
+    update = (
+        sa.update(model)
+        .where(key == sa.any_(picked.c.ids))
+        .values(values)
+        .returning(model, sa.func.array_position(picked.c.ids, key))
+    )
+    found = session.execute(update, execution_options=_NO_SYNCHRONISATION).all()
+    rows = [row for row, _ in sorted(found, key=lambda each: each[1])]
+    return rows, getattr(rows[0], columns.expires_at) if rows else None
+
+
+def _claim_in_two(
+    session: orm.Session,
+    model: type[T],
+    statement: sa.Select[Any],
+    columns: LeaseColumns,
+    token: uuid.UUID,
+    lease: float,
+) -> tuple[list[T], datetime | None]:
+    """Lock and read, then update, in one transaction: no UPDATE … RETURNING on MariaDB, no arrays of several keys."""
+    dialect = session.get_bind(sa.inspect(model)).dialect
+    locking = statement.add_columns(_now(dialect, lease)).with_for_update(skip_locked=True, of=model)
+    found = session.execute(locking, execution_options={"populate_existing": True}).unique().all()
+    if not found:
+        return [], None
+    expires_at = found[0][1]
+    rows = [row for row, _ in found]
+    values = {columns.token: _token(model, columns, token), columns.expires_at: expires_at}
+    if columns.attempts is not None:
+        values[columns.attempts] = getattr(model, columns.attempts) + 1
+    mapper = sa.inspect(model)
+    ids = [_ident(mapper.primary_key_from_instance(row)) for row in rows]
+    update = sa.update(model).where(_is_one_of(model, ids, dialect)).values(values)
+    session.execute(update, execution_options=_NO_SYNCHRONISATION)
+    for row in rows:
+        orm.attributes.set_committed_value(row, columns.token, values[columns.token])
+        orm.attributes.set_committed_value(row, columns.expires_at, expires_at)
+        if columns.attempts is not None:
+            orm.attributes.set_committed_value(row, columns.attempts, getattr(row, columns.attempts) + 1)
+    return rows, expires_at
+
+
+def complete(
+    session: orm.Session, claim: Claim[Any], *, ids: Sequence[Any] | None = None, values: dict[str, Any] | None = None
+) -> None:
+    """Mark claimed rows as done, and write what the work has found, if all of them are still ours.
+
+    `ids`: some of `claim.ids`, all by default. `values`: attributes to set in the same UPDATE. Write what else the
+    work has to store in the same transaction; it is then stored exactly once.
+
+    Raises LeaseLost, and changes nothing, where the lease of any of the rows is over or belongs to another claim;
+    `.ids` are those rows.
+    """
+    columns = claim.columns
+    changes = {**(values or {}), columns.token: None, columns.expires_at: None}
+    if columns.done_at is not None:
+        changes[columns.done_at] = _now(_dialect(session, claim.model))
+    elif not values:
+        raise ValueError("without LeaseColumns(done_at=...) say in values what takes the rows out of the next claim")
+    _change(session, claim, ids, changes)
+
+
+def extend(session: orm.Session, claim: Claim[T], *, lease: float, ids: Sequence[Any] | None = None) -> Claim[T]:
+    """Make the lease end `lease` seconds from now, and return the claim with that end. Raises as `complete` does.
+
+    With `ids`, only those rows are extended, and only they are in the claim that is returned.
+    """
+    expires_at = _now(_dialect(session, claim.model), lease)
+    _change(session, claim, ids, {claim.columns.expires_at: expires_at})
+    kept = claim.ids if ids is None else tuple(ids)
+    rows = [row for row, ident in zip(claim.rows, claim.ids, strict=True) if ident in kept]
+    ends = None
+    if kept:
+        column = getattr(claim.model, claim.columns.expires_at)
+        ends = session.scalar(
+            sa.select(column).where(_is_one_of(claim.model, kept[:1], _dialect(session, claim.model)))
+        )
+    return replace(claim, rows=rows, ids=kept, expires_at=ends)
+
+
+def release(session: orm.Session, claim: Claim[Any], *, ids: Sequence[Any] | None = None, delay: float = 0.0) -> None:
+    """Give rows back unfinished, to be claimed again after `delay` seconds. Raises as `complete` does.
+
+    The attempt stays counted.
+    """
+    ends = _now(_dialect(session, claim.model), delay) if delay > 0 else None
+    _change(session, claim, ids, {claim.columns.token: None, claim.columns.expires_at: ends})
+
+
+def _change(session: orm.Session, claim: Claim[Any], ids: Sequence[Any] | None, values: dict[str, Any]) -> None:
+    """Update rows if every one of them is still under the claim's lease."""
+    wanted = list(claim.ids if ids is None else ids)
+    if foreign := set(wanted).difference(claim.ids):
+        raise ValueError(f"not in this claim: {list(foreign)}")
+    if not wanted:
+        return
+    model, dialect = claim.model, _dialect(session, claim.model)
+    keys = sa.inspect(model).primary_key
+    held = (
+        sa.select(*keys)
+        .where(
+            _is_one_of(model, wanted, dialect),
+            getattr(model, claim.columns.token) == _token(model, claim.columns, claim.token),
+            getattr(model, claim.columns.expires_at) > _now(dialect),
+        )
+        # In one order, so that two of these never wait for each other.
+        .order_by(*keys)
+        .with_for_update(of=model)
+    )
+    update = sa.update(model).where(_is_one_of(model, wanted, dialect)).values(values)
+    if dialect.name == "postgresql":
+        # In one statement: the rows are locked and counted in a materialised CTE before any is changed.
+        count = sa.select(sa.func.count()).select_from(held.cte("held").prefix_with("MATERIALIZED")).scalar_subquery()
+        update = update.where(count == len(wanted)).returning(keys[0])
+        if session.execute(update, execution_options=_NO_SYNCHRONISATION).all():
+            return
+    still = {_ident(tuple(row)) for row in session.execute(held)}
+    if lost := [ident for ident in wanted if ident not in still]:
+        raise LeaseLost(lost)
+    session.execute(update, execution_options=_NO_SYNCHRONISATION)
+
+
+# Locks
+
+
+def lock_batch(session: orm.Session, statement: sa.Select[T], *, limit: int, of: Any = None) -> list[T]:
+    """Lock up to `limit` rows of a select that nobody else has locked, until the transaction ends.
+
+    For short work in the transaction itself; for anything that may hang, `claim_batch`. `of`: the models to lock, by
+    default the first that is selected.
+    """
+    selected, model = _statement(statement)
+    _locking_dialect(session, sa.inspect(model), selected)
+    locking = selected.limit(limit).with_for_update(skip_locked=True, of=of or model)
+    return list(session.scalars(locking, execution_options={"populate_existing": True}).unique().all())
+
+
+def claim_each(
+    session_factory: Callable[[], orm.Session],
+    model_or_select: type[T] | sa.Select[T],
+    *,
+    limit: int | None,
+    advance: Callable[[T], object],
+) -> Iterator[T]:
+    """Take rows one at a time: lock one, let `advance(row)` change it so that it no longer matches, commit, yield it.
+
+    What is yielded is detached, and no transaction is open while you work on it. Each row is yielded **at most**
+    once: one whose worker dies stays advanced. Where it must be done, use `claim_batch`. `limit`: the number of rows
+    yielded at most, None for as long as there are any.
+    """
+    statement, _ = _statement(model_or_select)
+    taken = 0
+    while limit is None or taken < limit:
+        with session_factory() as session, session.begin():
+            row = _advance_one(session, statement, advance)
+        if row is None:
+            return
+        taken += 1
+        yield row
+
+
+def _advance_one(session: orm.Session, statement: sa.Select[T], advance: Callable[[T], object]) -> T | None:
+    rows = lock_batch(session, statement, limit=1)
+    if not rows:
+        return None
+    advance(rows[0])
+    session.flush()
+    session.expunge(rows[0])
+    return rows[0]
+
+
+@contextlib.contextmanager
+def locked(
+    session: orm.Session, model: type[T], ident: Any, *, timeout: float | None = None, nowait: bool = False
+) -> Iterator[T]:
+    """A read-modify-write under the row's lock.
+
+    `with locked(session, Account, 1) as account: account.balance += 5`. The row is read again when it is already in
+    the session. Where the session has no transaction, leaving the block commits one, and an exception rolls it back;
+    inside a transaction of the caller the change is flushed and the row stays locked until that ends. Do not wait
+    for anything else in the block.
+
+    `timeout`: seconds to wait for the lock, None for the database's own setting; MySQL and MariaDB count whole
+    seconds, so it is rounded up there. `nowait`: do not wait at all. Raises LockNotAvailable when somebody else keeps
+    the row (the caller's transaction stays usable), and sqlalchemy.exc.NoResultFound where there is no such row.
+    """
+    own = not session.in_transaction()
+    with session.begin() if own else contextlib.nullcontext():
+        yield _lock(session, model, ident, timeout, nowait)
+        session.flush()
+
+
+def _lock(session: orm.Session, model: type[T], ident: Any, timeout: float | None, nowait: bool) -> T:
+    dialect = _locking_dialect(session, sa.inspect(model))
+    if timeout is not None and timeout < 0:
+        raise ValueError(f"timeout is 0 or more seconds, not {timeout}")
+    nowait = nowait or timeout == 0
+    bounded = nowait or timeout is not None
+    try:
+        # A savepoint: a failed statement would otherwise end PostgreSQL's whole transaction.
+        with (
+            session.begin_nested() if bounded else contextlib.nullcontext(),
+            _lock_timeout(session, model, dialect, None if nowait else timeout),
+        ):
+            row = session.get(model, ident, populate_existing=True, with_for_update={"of": model, "nowait": nowait})
+    except DBAPIError as error:
+        if bounded and is_lock_not_available(error):
+            raise LockNotAvailable(f"{model.__name__} {ident!r} is locked by somebody else") from error
+        raise
+    if row is None:
+        raise NoResultFound(f"no {model.__name__} {ident!r}")
+    return row
+
+
+@contextlib.contextmanager
+def _lock_timeout(session: orm.Session, model: type[Any], dialect: sa.Dialect, timeout: float | None) -> Iterator[None]:
+    """Bound the wait for locks meanwhile, and put back what was set before."""
+    if timeout is None:
+        yield
+        return
+    bind = {"mapper": sa.inspect(model)}
+    if dialect.name == "postgresql":
+        # Never 0, which means for ever. On failure the savepoint's end puts the old value back.
+        milliseconds = f"{max(1, math.ceil(timeout * 1000))}ms"
+        change = sa.text("SELECT current_setting('lock_timeout'), set_config('lock_timeout', :value, true)")
+        old = session.execute(change, {"value": milliseconds}, bind_arguments=bind).scalar_one()
+        yield
+        session.execute(change, {"value": old}, bind_arguments=bind)
+    elif dialect.name in _MYSQL:
+        read = sa.text("SELECT @@SESSION.innodb_lock_wait_timeout")
+        old = session.execute(read, bind_arguments=bind).scalar_one()
+        change = sa.text("SET SESSION innodb_lock_wait_timeout = :value")
+        session.execute(change, {"value": max(1, math.ceil(timeout))}, bind_arguments=bind)
+        try:
+            yield
+        finally:  # of the session, not of the transaction: a rollback does not put it back
+            session.execute(change, {"value": old}, bind_arguments=bind)
+    else:
+        raise LockingUnsupported(f"{dialect.name}: a lock timeout is not known here, only nowait")
+
+
+# Time windows
+
+
+def update_if_stale(
+    session: orm.Session, model: type[Any], ident: Any, column: Any, *, window: float, value: Any = None
+) -> bool:
+    """Set a time column of a row if it is null or older than `window` seconds; say whether this call did.
+
+    One conditional UPDATE, so of any number of processes exactly one is told True in each window. Nothing is read
+    first, and it works on databases without row locks too. `column`: an attribute of the model, or its name.
+    `value`: what to set, by default the database's time.
+    """
+    key = column if isinstance(column, str) else column.key
+    attribute = getattr(model, key)
+    dialect = _dialect(session, model)
+    stale = sa.or_(attribute.is_(None), attribute <= _now(dialect, -window))
+    update = (
+        sa.update(model)
+        .where(_is_one_of(model, [ident], dialect), stale)
+        .values({key: _now(dialect) if value is None else value})
+        .execution_options(synchronize_session=False)
+    )
+    result = session.execute(update)
+    changed: int = result.rowcount  # type: ignore[attr-defined]
+    if changed and (instance := session.identity_map.get(orm.util.identity_key(model, ident))) is not None:
+        session.expire(instance, [key])
+    return changed == 1
+
+
+# What all of them need
+
+
+def _statement(model_or_select: type[T] | sa.Select[T]) -> tuple[sa.Select[T], type[T]]:
+    """The select, and the model that it selects."""
+    if isinstance(model_or_select, sa.Select):
+        model = model_or_select.column_descriptions[0]["entity"]
+        return model_or_select, model
+    return sa.select(model_or_select), model_or_select
+
+
+def _picked(statement: sa.Select[Any], model: type[Any], keys: list[sa.ColumnElement[Any]]) -> sa.Select[Any]:
+    """The keys a select selects, locked."""
+    only = statement.with_only_columns(*keys, maintain_column_froms=True)
+    return only.with_for_update(skip_locked=True, of=model)
+
+
+def _dialect(session: orm.Session, model: type[Any]) -> sa.Dialect:
+    return session.get_bind(sa.inspect(model)).dialect
+
+
+def _locking_dialect(
+    session: orm.Session, mapper: orm.Mapper[Any], statement: sa.Select[Any] | None = None, *, leases: bool = False
+) -> sa.Dialect:
+    """The dialect of a session; raises where it would drop the lock clause, or lock more than was asked for."""
+    dialect = session.get_bind(mapper).dialect
+    if dialect.name not in _LOCKING or (leases and dialect.name == "oracle"):
+        raise LockingUnsupported(
+            f"{dialect.name}: SQLAlchemy would drop FOR UPDATE SKIP LOCKED, nothing would be locked"
+        )
+    if statement is not None and dialect.name in _MYSQL:
+        session.connection(
+            bind_arguments={"mapper": mapper}
+        )  # which of the two it is, the dialect learns by connecting
+        froms = statement.get_final_froms()
+        joined = len(froms) > 1 or any(isinstance(each, sa.Join) for each in froms)
+        if joined and getattr(dialect, "is_mariadb", False):
+            raise LockingUnsupported(
+                "MariaDB has no FOR UPDATE OF: the joined rows would be locked too; use a subquery"
+            )
+    return dialect
+
+
+def _now(dialect: sa.Dialect, offset: float = 0.0) -> sa.ColumnElement[Any]:
+    """The database's time at the start of the statement, `offset` seconds later; comparable with its columns.
+
+    Not PostgreSQL's `now()`, which is the start of the transaction: a worker stopped in one would trust an old time.
+    """
+    if dialect.name == "postgresql":
+        now = sa.func.statement_timestamp(type_=sa.DateTime(timezone=True))
+        return now + sa.literal(timedelta(seconds=offset), sa.Interval()) if offset else now
+    if dialect.name in _MYSQL:
+        # UTC, because NOW() is in the time zone of each session.
+        now = sa.func.utc_timestamp(sa.text("6"), type_=sa.DateTime())
+        microseconds = round(offset * 1_000_000)
+        return sa.func.timestampadd(sa.text("MICROSECOND"), microseconds, now, type_=sa.DateTime()) if offset else now
+    if dialect.name == "sqlite":
+        # As text, in the format SQLAlchemy stores; SQLite knows milliseconds.
+        now = sa.func.strftime("%Y-%m-%d %H:%M:%f", "now", f"{offset:+.3f} seconds", type_=sa.String())
+        return sa.type_coerce(now.concat("000"), sa.DateTime())
+    raise LockingUnsupported(f"{dialect.name}: how to ask for the time is not known here")
+
+
+def _token(model: type[Any], columns: LeaseColumns, token: uuid.UUID) -> Any:
+    kind = getattr(model, columns.token).type
+    return token if issubclass(kind.python_type, uuid.UUID) else token.hex
+
+
+def _is_one_of(model: type[Any], ids: Sequence[Any], dialect: sa.Dialect) -> sa.ColumnElement[bool]:
+    keys: tuple[sa.Column[Any], ...] = sa.inspect(model).primary_key
+    if len(keys) > 1:
+        return sa.tuple_(*keys).in_(ids)
+    if dialect.name == "postgresql":
+        # One parameter: asyncpg allows 32,767 of them.
+        return keys[0] == sa.any_(sa.literal(list(ids), postgresql.ARRAY(keys[0].type)))
+    return keys[0].in_(ids)
+
+
+def _ident(key: Sequence[Any]) -> Any:
+    return key[0] if len(key) == 1 else tuple(key)
+
+
+def _listed(order_by: Any) -> Sequence[Any]:
+    return order_by if isinstance(order_by, (list, tuple)) else (order_by,)
+
+
+# Twins
+
+
+def _twin(
+    function: Callable[Concatenate[orm.Session, P], T],
+) -> Callable[Concatenate[AsyncSession, P], Coroutine[Any, Any, T]]:
+    """The same for an AsyncSession: the function runs in a greenlet that gives way at each wait for the database."""
+
+    @functools.wraps(function)
+    async def twin(session: AsyncSession, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await session.run_sync(function, *args, **kwargs)
+
+    twin.__name__ = twin.__qualname__ = f"{function.__name__}_async"
+    twin.__doc__ = f"`{function.__name__}` for an AsyncSession.\n\n    {function.__doc__}"
+    return twin
+
+
+claim_batch_async = _twin(claim_batch)
+complete_async = _twin(complete)
+extend_async = _twin(extend)
+release_async = _twin(release)
+lock_batch_async = _twin(lock_batch)
+update_if_stale_async = _twin(update_if_stale)
+
+
+@contextlib.asynccontextmanager
+async def locked_async(
+    session: AsyncSession,
+    model: type[T],
+    ident: Any,
+    *,
+    timeout: float | None = None,  # noqa: ASYNC109 - the database's, not the event loop's
+    nowait: bool = False,
+) -> AsyncIterator[T]:
+    """`locked` for an AsyncSession; a cancellation rolls back, and frees the row."""
+    own = not session.in_transaction()
+    async with session.begin() if own else contextlib.nullcontext():
+        yield await session.run_sync(_lock, model, ident, timeout, nowait)
+        await session.flush()
+
+
+async def claim_each_async(
+    session_factory: Callable[[], AsyncSession],
+    model_or_select: type[T] | sa.Select[T],
+    *,
+    limit: int | None,
+    advance: Callable[[T], object],
+) -> AsyncIterator[T]:
+    """`claim_each` for an AsyncSession; `advance` is a plain function."""
+    statement, _ = _statement(model_or_select)
+    taken = 0
+    while limit is None or taken < limit:
+        async with session_factory() as session, session.begin():
+            row = await session.run_sync(_advance_one, statement, advance)
+        if row is None:
+            return
+        taken += 1
+        yield row
