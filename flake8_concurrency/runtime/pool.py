@@ -650,7 +650,7 @@ def _result_of_first(ahead: deque[Future[T]], start: float, deadline: float | No
             future.cancel()
         report = partition(ahead, elapsed=elapsed, timed_out=True)
         raise DeadlineExceeded(f"the next result was not there after {elapsed:.3g} s", report)
-    return ahead.popleft().result()
+    return ahead.popleft().result(timeout=0)
 
 
 def _failed(error: BaseException) -> Future[Any]:

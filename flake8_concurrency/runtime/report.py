@@ -43,7 +43,7 @@ class WaitReport(Generic[T]):
         was given up when time was up; CancelledError if work was cancelled otherwise.
         """
         if self.failed:
-            first, *others = (future.exception() for future in self.failed)
+            first, *others = (future.exception(timeout=0) for future in self.failed)
             for other in others:
                 _log.error("one more failure beside %r", first, exc_info=other)
             assert first is not None
@@ -52,7 +52,7 @@ class WaitReport(Generic[T]):
             raise DeadlineExceeded(self._what_is_missing(), self)
         if self.cancelled:
             raise CancelledError(self._what_is_missing())
-        return [future.result() for future in self.done]
+        return [future.result(timeout=0) for future in self.done]
 
     def _what_is_missing(self) -> str:
         total = len(self.done) + len(self.failed) + len(self.cancelled) + len(self.running)

@@ -192,7 +192,7 @@ class _Batch(Generic[R]):
         with self._changed:
             self._over = True
             first = next(iter(self._failed.values()))
-        first.result()
+        first.result(timeout=0)
 
     def _too_late(self) -> DeadlineExceeded:
         with self._changed:

@@ -274,7 +274,8 @@ from flake8_concurrency.runtime.celery import TaskQueues
 
 RUN, BROKER, REDIS = os.environ["RUN"], os.environ["BROKER"], os.environ["REDIS"]
 SCHEDULE, EXECUTION = RUN + "-schedule", RUN + "-execution"
-app = celery.Celery("real", broker=BROKER, backend=REDIS)
+# Results, for chords, are the workers' business: a sender's are subscribed to, and unsubscribed when collected.
+app = celery.Celery("real", broker=BROKER, backend=REDIS if "WORKER" in os.environ else "disabled://")
 app.conf.update(
     worker_enable_remote_control=False,
     worker_prefetch_multiplier=1,
@@ -310,6 +311,10 @@ def then_execute():
         run.apply_async(("never",), queue=SCHEDULE)
     except Exception as error:
         ran("schedule.then_execute", type(error).__name__)
+
+@app.task(name="schedule.chord", shared=False)
+def chord():
+    celery.chord([plan.si("chord 1"), run.si("chord 2")], collect.s("chord 3")).apply_async()
 
 @app.task(name="execution.retried", shared=False, bind=True, max_retries=1)
 def retried(self):
@@ -353,7 +358,7 @@ class Workers:
         self.app = namespace["app"]
 
     def start(self, name: str) -> None:
-        options = ["--pool=solo", "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING"]
+        options = ["--pool=solo", "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=INFO"]
         with (self.directory / f"{name}.log").open("wb") as log:
             self.started[name] = subprocess.Popen(
                 [
@@ -386,8 +391,6 @@ class Workers:
                 bound.delete()
                 bound.exchange.delete()
         self.tasks["out"].close()
-        self.app.backend.result_consumer.stop()
-        self.app.backend.client.connection_pool.disconnect()
         self.app.close()
         if keys := list(self.client.scan_iter(f"*{self.run}*")):
             self.client.delete(*keys)
@@ -419,7 +422,7 @@ def workers(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         for name, value in names.items():
             patch.setenv(name, value)
-        made = Workers(directory, run, environment, stack.enter_context(redis.Redis.from_url(REDIS)))
+        made = Workers(directory, run, environment, stack.enter_context(redis.Redis.from_url(REDIS, socket_timeout=2 * LONG)))
         stack.callback(made.stop)
         for name in ("schedule", "execution"):
             made.start(name)
@@ -431,12 +434,13 @@ def test_each_worker_runs_its_own_tasks_only(workers: Workers) -> None:
     tasks["plan"].delay("delay")
     workers.app.send_task("execution.run", ("send_task",))
     (tasks["plan"].si("chain 1") | tasks["run"].si("chain 2") | tasks["plan"].si("chain 3")).apply_async()
-    celery.chord([tasks["plan"].si("chord 1"), tasks["run"].si("chord 2")], tasks["collect"].s("chord 3")).apply_async()
+    tasks["chord"].delay()
+    celery.group(tasks["plan"].si("group 1"), tasks["run"].si("group 2")).apply_async()
     tasks["run"].map(["map 1", "map 2"]).apply_async()
     tasks["plan"].apply_async(("linked",), link=tasks["run"].si("link"))
     tasks["then_execute"].delay()
     tasks["retried"].delay()
-    assert workers.ran(17) == {
+    assert workers.ran(19) == {
         ("schedule", "schedule.plan", "delay"),
         ("execution", "execution.run", "send_task"),
         ("schedule", "schedule.plan", "chain 1"),
@@ -445,6 +449,8 @@ def test_each_worker_runs_its_own_tasks_only(workers: Workers) -> None:
         ("schedule", "schedule.plan", "chord 1"),
         ("execution", "execution.run", "chord 2"),
         ("execution", "execution.collect", "chord 3"),
+        ("schedule", "schedule.plan", "group 1"),
+        ("execution", "execution.run", "group 2"),
         ("execution", "execution.run", "map 1"),
         ("execution", "execution.run", "map 2"),
         ("schedule", "schedule.plan", "linked"),

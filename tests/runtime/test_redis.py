@@ -26,7 +26,7 @@ LEASE = 30.0
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Any]:
-    client = redis.Redis.from_url(URL)
+    client = redis.Redis.from_url(URL, socket_timeout=2 * LONG)
     try:
         client.ping()
     except redis.ConnectionError:
@@ -150,7 +150,7 @@ CHILD = """
 import sys, redis
 from flake8_concurrency.runtime.redis import RedisCoalescer
 url, name, kind = sys.argv[1:]
-client = redis.Redis.from_url(url)
+client = redis.Redis.from_url(url, socket_timeout=60)
 def hang(batch):
     client.rpush(name + ":hangs", 1)
     client.blpop(name + ":never", 30)

@@ -59,7 +59,7 @@ def pools() -> None:
         assert_type(report, WaitReport[int])
         assert_type(report.results(), list[int])
     assert_type(map_bounded(length, ["a"], max_workers=2, timeout=None), list[int])
-    assert_type(run_all([lambda: 1], max_workers=2, timeout=1.0), list[int])
+    assert_type(run_all([lambda: length("a")], max_workers=2, timeout=1.0), list[int])
 
 
 async def loops(texts: AsyncIterator[str]) -> None:

@@ -1,7 +1,8 @@
-"""mypy --strict, as a user runs it, on the README's examples and on what it must accept and reject."""
+"""mypy --strict and pyright, as a user runs them, on the README's examples and on what they must accept and reject."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -36,14 +37,20 @@ def marked(source: str) -> Errors:
 
 
 @pytest.fixture(scope="module")
-def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Errors]:
-    """What one run of mypy says, by file and line; the files stand alone, outside of the project."""
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files to check, alone, outside of the project."""
     directory = tmp_path_factory.mktemp("typing")
     for name in ("good.py", "wrong.py", "shop.py"):
         # A blank line in place of the comment that keeps the project's own run of mypy quiet.
         (directory / name).write_text((HERE / name).read_text().replace("# mypy: ignore-errors", "", 1))
     for number, example in enumerate(readme_examples()):
         (directory / f"readme_{number}.py").write_text(example)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def errors(directory: Path) -> dict[str, Errors]:
+    """What one run of mypy says, by file and line."""
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-pretty", "--no-error-summary", "."]
     environment = {**os.environ, "MYPYPATH": str(ROOT)}
     done = subprocess.run(
@@ -75,3 +82,19 @@ def test_the_examples_of_the_readme_are_accepted(errors: dict[str, Errors]) -> N
     assert len(examples) >= 14, "the README has lost its section on the runtime"
     for number, example in enumerate(examples):
         assert {} == errors.get(f"readme_{number}.py", {}), example
+
+
+def test_pyright_says_the_same(directory: Path) -> None:
+    pytest.importorskip("pyright", reason="needs pyright[nodejs]")
+    command = [sys.executable, "-m", "pyright", "--outputjson", f"--pythonpath={sys.executable}", "."]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    done = subprocess.run(
+        command, cwd=directory, env=environment, capture_output=True, text=True, timeout=110, check=False
+    )
+    assert done.returncode in {0, 1}, done.stderr
+    found = {
+        (Path(each["file"]).name, each["range"]["start"]["line"] + 1)
+        for each in json.loads(done.stdout)["generalDiagnostics"]
+        if each["severity"] == "error"
+    }
+    assert {("wrong.py", line) for line in marked((HERE / "wrong.py").read_text())} == found
