@@ -29,7 +29,9 @@ from flake8_concurrency.runtime.retry import error_codes, is_transient
 from flake8_concurrency.runtime.testing import PostgresServer
 
 if not settings.configured:
-    settings.configure(USE_TZ=True, LOGGING_CONFIG=None)
+    # The same applications as tests/installed_libraries.py: a process has one configuration.
+    apps = [f"django.contrib.{app}" for app in ("auth", "contenttypes", "sessions", "sites")]
+    settings.configure(USE_TZ=True, LOGGING_CONFIG=None, INSTALLED_APPS=apps)
     django.setup()
 
 # Models can be defined only now.

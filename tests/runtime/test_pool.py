@@ -746,7 +746,7 @@ def test_cancelling_an_awaited_call_tells_the_work(gate: threading.Event) -> Non
         loop = asyncio.get_running_loop()
         with bounded() as pool:
             call = loop.run_in_executor(pool, work)
-            assert gate.wait(SOON)
+            assert await loop.run_in_executor(None, gate.wait, SOON)
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
