@@ -67,11 +67,14 @@ class Store:
         self.failures = failures
 
     def write(self, batch: Mapping[Any, Any]) -> None:
-        self.writes += 1
         if self.stop_next:
             self.stop_next = False
             self.stopped.set()
             assert self.go_on.wait(LONG)
+        self.write_at_once(batch)
+
+    def write_at_once(self, batch: Mapping[Any, Any]) -> None:
+        self.writes += 1
         if self.failures > 0:
             self.failures -= 1
             raise ConnectionError("the store is away")
@@ -702,7 +705,7 @@ class AsyncStore(Store):
             self.stop_next = False
             self.in_write.set()
             await self.release.wait()
-        self.write(batch)
+        self.write_at_once(batch)
         self.done.set()
 
 
@@ -836,7 +839,7 @@ def test_async_cancellation_at_every_step(steps: int) -> None:
         async def write(batch: Mapping[str, int]) -> None:
             for _ in range(4):
                 await asyncio.sleep(0)
-            store.write(batch)
+            store.write_at_once(batch)
             for _ in range(4):
                 await asyncio.sleep(0)
 
