@@ -60,6 +60,19 @@ class PoolStats(NamedTuple):
     """Threads that wait in `submit` for room."""
 
 
+#: This process, as an object: another one after a fork. Cheaper than asking for the process's number at each submit.
+_process = object()
+
+
+def _forked() -> None:
+    global _process  # noqa: PLW0603
+    _process = object()
+
+
+if hasattr(os, "register_at_fork"):  # Not on Windows.
+    os.register_at_fork(after_in_child=_forked)
+
+
 # Inside the work
 
 
@@ -85,6 +98,8 @@ def check_cancelled() -> None:
 
 
 # One piece of work
+
+_Job = tuple[contextvars.Context, "Callable[..., T]", tuple[Any, ...], dict[str, Any]]
 
 
 class _Link:
@@ -119,28 +134,24 @@ class _Alarm:
 class _Work(Future[T]):
     """A future that knows its call, gives its room back when cancelled, and notices when its exception is read."""
 
-    def __init__(
-        self,
-        pool: _Pool,
-        context: contextvars.Context,
-        call: tuple[Callable[..., T], tuple[Any, ...], dict[str, Any]],
-    ) -> None:
-        super().__init__()
+    _alarm: _Alarm | None = None
+    _link: _Link | None = None
+    ancestors: tuple[_Link, ...] = ()
+    unwanted = False
+
+    def __init__(self, pool: _Pool, job: _Job[T]) -> None:
+        Future.__init__(self)  # `super()` costs more in 3.11, and every task passes here.
         self._pool = pool
-        self._job: tuple[contextvars.Context, Callable[..., T], tuple[Any, ...], dict[str, Any]] | None
-        self._job = (context, *call)
-        self._alarm: _Alarm | None = None
-        self._link: _Link | None = None
-        self.ancestors: tuple[_Link, ...] = ()
-        self.unwanted = False
+        self._job: _Job[T] | None = job
 
     # What its owner calls
 
     def result(self, timeout: float | None = None) -> T:
         try:
-            return super().result(timeout)
+            return Future.result(self, timeout)  # Not `super()`: see __init__.
         finally:
-            self._mark_read()
+            if self._alarm is not None:
+                self._mark_read()
             del self  # As in `run`.
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
@@ -190,20 +201,19 @@ class _Work(Future[T]):
         try:
             result = context.run(function, *args, **kwargs)
         except BaseException as error:  # noqa: BLE001  # it is the future's
-            self._finish()
             self._fail(error)
             del self  # The exception's traceback has this frame, which would tie both into a cycle.
         else:
-            self._finish()
+            _here.work = None
+            if self._link is not None:
+                self._link.alive = False
             self._pool.settle("succeeded")
             self.set_result(result)
 
-    def _finish(self) -> None:
+    def _fail(self, error: BaseException) -> None:
         _here.work = None
         if self._link is not None:
             self._link.alive = False
-
-    def _fail(self, error: BaseException) -> None:
         if isinstance(error, WorkCancelled) and self.unwanted:
             self._pool.settle("cancelled")
         else:
@@ -227,8 +237,9 @@ class _Pool:
         self.on_unread = on_unread
         self.max_workers = max_workers
         self.max_pending = max_pending
-        self.pid = os.getpid()
+        self.process = _process
         self.closed = False
+        self._limit = max_workers + max_pending  # 0 once closed, so that `accept` has one question.
         # Reentrant: the garbage collector may cancel or close in the middle of what the same thread does here.
         self._lock = threading.RLock()
         self._room = threading.Condition(self._lock)
@@ -249,7 +260,7 @@ class _Pool:
     def accept(self, work: _Work[Any], timeout: float | None) -> None:
         """Take the work into the backlog, waiting up to `timeout` seconds for room."""
         with self._lock:
-            if self.closed or self._is_full():
+            if self._unfinished >= self._limit:
                 self._wait_for_room(timeout)
             self._unfinished += 1
             self._counts["submitted"] += 1
@@ -263,7 +274,7 @@ class _Pool:
         self._start(thread, work)
 
     def _is_full(self) -> bool:
-        return self._unfinished >= self.max_workers + self.max_pending
+        return self._unfinished >= self._limit
 
     def _wait_for_room(self, timeout: float | None) -> None:
         if not self.closed and timeout != 0 and _on_an_event_loop():
@@ -318,12 +329,15 @@ class _Pool:
         """The next work, once there is some; None when the pool is closed and nothing is left."""
         while True:
             with self._lock:
-                self._at_work.pop(me, None)
-                if self.closed:
-                    self._quiet.notify_all()
                 if self._backlog:
                     work, _ = self._backlog.popitem(last=False)
                     self._at_work[me] = work
+                else:
+                    work = None
+                    self._at_work.pop(me, None)
+                if self.closed:
+                    self._quiet.notify_all()
+                if work is not None:
                     return work
                 if self.closed:
                     self._threads.discard(me)
@@ -365,6 +379,7 @@ class _Pool:
         """Accept nothing more and wake everybody who waits; the work that is not finished."""
         with self._lock:
             self.closed = True
+            self._limit = 0
             self._room.notify_all()
             while self._idle:
                 self._idle.pop().release()
@@ -395,7 +410,7 @@ class _Pool:
 
     def leave(self, grace: float) -> None:
         """At exit of the interpreter: stop what was never shut down, and say so."""
-        if os.getpid() != self.pid:
+        if self.process is not _process:
             return
         unfinished = self.close()
         for work in unfinished:
@@ -518,9 +533,9 @@ class BoundedExecutor(Executor):
 
     def _work(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Work[T]:
         pool = self._pool
-        if pool.pid != os.getpid():
+        if pool.process is not _process:
             raise PoolClosed(f"pool {pool.name!r} was made before the fork and has no threads in this process")
-        work = _Work(pool, self._context(), (fn, args, kwargs))
+        work = _Work(pool, (self._context(), fn, args, kwargs))
         if (parent := _here.work) is not None:
             work.ancestors = (*(link for link in parent.ancestors if link.alive), parent.link())
             if any(link.pool is pool for link in work.ancestors):
