@@ -57,7 +57,7 @@ def lint(
         if tree is None:
             tree = _parsed(source)
         with _uncollected():
-            part = (narrow if gate else whole)(rules, lines, tree)
+            part = narrow(rules, lines, tree, options.blocking_calls) if gate else whole(rules, lines, tree)
             if part is None:
                 return []
             try:

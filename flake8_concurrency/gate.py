@@ -37,32 +37,34 @@ def whole(rules: Sequence[type[Rule]], lines: Sequence[str], tree: ast.Module) -
     return Slice(tuple(rules), "".join(lines), list(range(1, len(lines) + 2)), starts)
 
 
-def narrow(rules: Sequence[type[Rule]], lines: Sequence[str], tree: ast.Module) -> Slice | None:
-    """The slice of a text that the rules need; None when no rule can speak."""
-    possible = could_speak(rules, set(WORD.findall("".join(lines))))
-    if not possible:
+def narrow(
+    rules: Sequence[type[Rule]], lines: Sequence[str], tree: ast.Module, configured: Collection[str] = ()
+) -> Slice | None:
+    """The slice of a text that the rules need; None when no rule can speak. `configured`: the user's blocking calls."""
+    gates = could_speak({rule: rule.gate_for(configured) for rule in rules}, set(WORD.findall("".join(lines))))
+    if not gates:
         return None
     outline = Outline(list(units(tree, lines)))
-    found = {rule: seeds(rule.gate, outline) for rule in possible}
-    speaking = tuple(rule for rule in possible if found[rule])
+    found = {rule: seeds(gate, outline) for rule, gate in gates.items()}
+    speaking = tuple(rule for rule in gates if found[rule])
     if not speaking:
         return None
     # A question about rows needs more than kinds: a lock may be taken, or a row read, by what is called.
-    asking = {unit for rule in speaking if rule.gate.asks is not None for unit in found[rule]}
+    asking = {unit for rule in speaking if gates[rule].asks is not None for unit in found[rule]}
     called = {other for unit in asking for other in outline.targets(unit) if not unit.called.isdisjoint(other.entries)}
     kept = outline.support({*called, *(unit for rule in speaking for unit in found[rule])})
     return _cut(speaking, lines, kept, outline.units)
 
 
-def could_speak(rules: Sequence[type[Rule]], some: set[str]) -> list[type[Rule]]:
+def could_speak(gates: Mapping[type[Rule], Gate], some: set[str]) -> dict[type[Rule], Gate]:
     """The rules whose anchors and context all occur among a text's words."""
-    return [
-        rule
-        for rule in rules
-        if _may_be_anchored(rule.gate, some)
-        and not any(some.isdisjoint(_spelled(group)) for group in rule.gate.context)
-        and (not rule.gate.only_async or "async" in some)
-    ]
+    return {
+        rule: gate
+        for rule, gate in gates.items()
+        if _may_be_anchored(gate, some)
+        and not any(some.isdisjoint(_spelled(group)) for group in gate.context)
+        and (not gate.only_async or "async" in some)
+    }
 
 
 def _may_be_anchored(gate: Gate, some: set[str]) -> bool:
@@ -89,12 +91,8 @@ def seeds(gate: Gate, outline: Outline) -> set[Unit]:
     if gate.asks is not None:
         return _asking(gate, anchors, outline)
     if gate.reaches:
-        found = _entering_on_loop(gate, anchors, outline)
-    else:
-        found = {unit for unit in outline.units if _has_anchor(unit, gate, anchors, outline)}
-    if gate.shape is not None:
-        found = {unit for unit in found if gate.shape(unit.node)}
-    return found
+        return _entering_on_loop(gate, anchors, outline)
+    return {unit for unit in outline.units if _has_anchor(unit, gate, anchors, outline)}
 
 
 def _live(gate: Gate, outline: Outline) -> set[str]:
@@ -147,10 +145,11 @@ def _is_anchor(call: Called, unit: Unit, gate: Gate, anchors: set[str], outline:
 
 def _needs(name: str, gate: Gate, outline: Outline) -> list[frozenset[str]]:
     """What an anchor needs; another name that the text gives to anchors needs what one of them does."""
-    if not gate.needs:
-        return []
     if name in gate.needs:
         return [gate.needs[name]]
+    free = gate.anchors - gate.needs.keys()
+    if name in free or name in outline.other_names(free):
+        return []
     meant = [needs for anchor, needs in gate.needs.items() if name in outline.other_names([anchor])]
     return [frozenset().union(*meant)]
 

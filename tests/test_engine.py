@@ -60,7 +60,10 @@ def test_quiet_rules_are_silent_in_quiet_paths() -> None:
 def test_calls_of_the_users_own_that_block() -> None:
     source = "import app\nasync def f():\n    app.work()\n    app.rest()\n"
     options = Options(blocking_calls={"app.work": "app.awork", "app.rest": ""})
-    assert [found.line for found in lint(source, options=options)] in ([3, 4], [])
+    assert [(found.line, found.code) for found in lint(source, options=options)] == [(3, "CNC412"), (4, "CNC412")]
+    helper = "import app\ndef g():\n    app.work()\nasync def f():\n    g()\n"
+    assert [(found.line, found.code) for found in lint(helper, options=options)] == [(5, "CNC409")]
+    assert lint(source) == lint(helper) == []
 
 
 def test_a_text_that_is_no_python() -> None:

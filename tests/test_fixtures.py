@@ -26,7 +26,8 @@ CORPUS: list[Path] = []
 with contextlib.suppress(CorpusError):
     CORPUS = applications()
 
-EVERY_RULE = Options(enable=frozenset({ALL}))
+#: The pages' examples and the fixtures have a blocking call of their own.
+EVERY_RULE = Options(enable=frozenset({ALL}), blocking_calls={"shop.client.fetch": "shop.aclient.fetch"})
 FIXTURES = {path: read_fixture(path) for path in fixture_paths()}
 EACH_FIXTURE = [
     pytest.param(

@@ -24,6 +24,10 @@ _SIZES = {
     "multiprocessing.dummy.Pool": "processes",
     "multiprocessing.context.BaseContext.Pool": "processes",
 }
+#: The last names of all these: one of them is called where an executor is made.
+CONSTRUCTORS = frozenset(name.rpartition(".")[2] for name in _SIZES)
+#: The packages they are in.
+PACKAGES = frozenset(name.partition(".")[0] for name in _SIZES)
 
 
 class Construction(NamedTuple):

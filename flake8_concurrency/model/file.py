@@ -128,10 +128,6 @@ class FileModel:
         kind = self.kinds.of(node)
         return any(self.kinds.is_a(kind, name) for name in names)
 
-    def is_module_level(self, node: cst.CSTNode) -> bool:
-        """Whether a node runs when the module is imported."""
-        return isinstance(self.tree.scope_of(node), cst.Module)
-
     def parent(self, node: cst.CSTNode) -> cst.CSTNode:
         return self.tree.parents[node]
 
@@ -141,11 +137,6 @@ class FileModel:
     def function_of(self, node: cst.CSTNode) -> FunctionInfo | None:
         """The function whose call runs this node; None at module level and in a lambda."""
         return self.functions.around(node)
-
-    def in_async(self, node: cst.CSTNode) -> bool:
-        """Whether a node runs on the event loop: directly in an `async def`."""
-        function = self.functions.around(node)
-        return function is not None and function.is_async
 
     def blocking_in(self, node: cst.FunctionDef) -> tuple[Leaf, ...]:
         """What blocks by itself directly in an `async def`; nothing in any other function."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import libcst as cst
 
 from flake8_concurrency.knowledge.words import blocking_words
@@ -10,7 +12,7 @@ from flake8_concurrency.model.functions import Chain
 from flake8_concurrency.rule import Gate, Rule
 
 #: What stops the loop for long wherever it happens.
-_ALWAYS = ("sleep", "http", "subprocess", "database", "client", "primitive")
+_ALWAYS = ("sleep", "http", "subprocess", "database", "client", "primitive", "configured")
 #: Files are read in a moment, so start-up code, programs, tests and results that are remembered may do it.
 _UNLESS_ONCE = (*_ALWAYS, "file")
 
@@ -77,6 +79,15 @@ class BlockingHelper(Rule):
         " call it through `await asyncio.to_thread(...)`, or replace its last call by {twin}"
     )
     gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True, reaches=True)
+
+    @classmethod
+    def gate_for(cls, configured: Collection[str]) -> Gate:
+        """Open for the user's own blocking calls as well."""
+        if not configured:
+            return cls.gate
+        names = {name.rpartition(".")[2] for name in configured}
+        needs = {anchor: words for anchor, words in cls.gate.needs.items() if anchor not in names}
+        return cls.gate._replace(anchors=cls.gate.anchors | names, needs=needs)
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         function = self.file.definitions.functions[node]

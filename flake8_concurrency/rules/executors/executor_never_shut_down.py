@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from flake8_concurrency.model.executors import CONSTRUCTORS, PACKAGES
 from flake8_concurrency.model.spelling import dotted
 from flake8_concurrency.rule import Gate, Rule
 
@@ -49,12 +50,7 @@ class ExecutorNeverShutDown(Rule):
         "work that is still running; "
         "use it in a `with` block, or as long-lived pool flake8_concurrency.runtime.BoundedExecutor"
     )
-    gate = Gate(
-        anchors=frozenset(
-            {"ThreadPoolExecutor", "ProcessPoolExecutor", "InterpreterPoolExecutor", "Pool", "ThreadPool"}
-        ),
-        context=(frozenset({"concurrent", "multiprocessing"}),),
-    )
+    gate = Gate(anchors=CONSTRUCTORS, context=(PACKAGES,))
 
     def visit_Call(self, node: cst.Call) -> None:
         made = self.file.executors.construction(node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from flake8_concurrency.model.executors import CONSTRUCTORS, PACKAGES
 from flake8_concurrency.rule import Gate, Rule
 
 
@@ -40,12 +41,7 @@ class ExecutorSizedByInput(Rule):
         "{executor} gets more workers the more items its input has, without a limit: "
         "pass min({size}, <a limit>), or use flake8_concurrency.runtime.map_bounded"
     )
-    gate = Gate(
-        anchors=frozenset(
-            {"ThreadPoolExecutor", "ProcessPoolExecutor", "InterpreterPoolExecutor", "Pool", "ThreadPool"}
-        ),
-        context=(frozenset({"concurrent", "multiprocessing"}),),
-    )
+    gate = Gate(anchors=CONSTRUCTORS, context=(PACKAGES,))
 
     def visit_Call(self, node: cst.Call) -> None:
         made = self.file.executors.construction(node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from flake8_concurrency.model.calls import literal
+from flake8_concurrency.model.executors import CONSTRUCTORS, PACKAGES
 from flake8_concurrency.model.tree import COMPREHENSIONS
 from flake8_concurrency.rule import Gate, Rule
 
@@ -38,9 +39,8 @@ class UnboundedExecutor(Rule):
     Known limits:
         A size that is None only at run time (`max_workers=settings.WORKERS`) is not seen. A pool that is made in the
         same function as a semaphore counts as bounded by it, and so does a `with ThreadPoolExecutor()` that gets a
-        single task. A class of the file that is
-        derived from an executor is reported where its constructor calls `super().__init__()` without a size, or, if it
-        has no constructor, where it is called.
+        single task. A class of the file that is derived from an executor is reported where its constructor calls
+        `super().__init__()` without a size, or, if it has no constructor, where it is called.
     """
 
     code = "CNC101"
@@ -49,12 +49,7 @@ class UnboundedExecutor(Rule):
         "{executor} has no size: it takes one from the CPU count, and its backlog has no end; "
         "pass {parameter}=, or use flake8_concurrency.runtime.BoundedExecutor, which bounds the backlog too"
     )
-    gate = Gate(
-        anchors=frozenset(
-            {"ThreadPoolExecutor", "ProcessPoolExecutor", "InterpreterPoolExecutor", "Pool", "ThreadPool"}
-        ),
-        context=(frozenset({"concurrent", "multiprocessing"}),),
-    )
+    gate = Gate(anchors=CONSTRUCTORS, context=(PACKAGES,))
 
     def visit_Call(self, node: cst.Call) -> None:
         made = self.file.executors.construction(node)
