@@ -16,12 +16,15 @@ from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.flow import Flow
 from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
+from flake8_concurrency.model.http import Http
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.locks import Locks
 from flake8_concurrency.model.names import Names
+from flake8_concurrency.model.origins import Origins
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.rows import Rows
+from flake8_concurrency.model.sentinels import Sentinels
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.waits import Waits
@@ -77,6 +80,18 @@ class FileModel:
     @cached_property
     def waits(self) -> Waits:
         return Waits(self)
+
+    @cached_property
+    def origins(self) -> Origins:
+        return Origins(self)
+
+    @cached_property
+    def sentinels(self) -> Sentinels:
+        return Sentinels(self)
+
+    @cached_property
+    def http(self) -> Http:
+        return Http(self)
 
     @cached_property
     def sizes(self) -> Sizes:

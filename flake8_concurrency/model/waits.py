@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
 from flake8_concurrency.knowledge.offloading import OFFLOADING
+from flake8_concurrency.knowledge.waiting import SharedLock
+from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.calls import argument, literal, passes_unknown
 from flake8_concurrency.model.futures import EXECUTOR
 from flake8_concurrency.model.spelling import dotted
@@ -56,6 +58,16 @@ class Waits:
             position = None
         return not any(_may_have_timeout(one, position) for one in calls) and not self._has_bounded_twin(call)
 
+    def unbounded_leaf(self, call: cst.Call, table: Mapping[str, int | None]) -> Leaf | None:
+        """A call that waits, is in a table by what it calls, and surely has no timeout; not where it blocks a loop.
+
+        The table says where each takes its timeout by position.
+        """
+        leaf = self._file.functions.blocking(call)
+        if leaf is None or leaf.name not in table or self.blocks_the_loop(call):
+            return None
+        return leaf if self.is_unbounded(call, table[leaf.name]) else None
+
     def handed_over(self, call: cst.Call) -> HandedOver | None:
         """The function that a call hands to another thread and whose end somebody waits for: `to_thread(run, …)`."""
         maker = call.func
@@ -99,6 +111,17 @@ class Waits:
             return False
         return any(leaf.node is call for leaf in self._file.functions.leaves(function))
 
+    def is_shared_lock_bounded(self, lock: cst.BaseExpression, acquire: cst.Call | None, fact: SharedLock) -> bool:
+        """Whether the wait for a lock may have a bound: from `acquire`, or from where the lock was made."""
+        if acquire is not None and (_gives(acquire, *fact.acquire) or _switches_off(acquire, *fact.switch)):
+            return True
+        made = self._file.origins.of(lock)
+        if made is None or any(passes_unknown(call) for call in made):
+            return True
+        if acquire is not None and self._has_bounded_twin(acquire):
+            return True
+        return any(_gives(call, *fact.maker) or _switches_off(call, *fact.made) for call in made)
+
     def around(self, call: cst.Call) -> cst.With | None:
         """The `with` block of an executor that a call stands in: it waits for all its workers, however it is left."""
         for parent in self._file.ancestors(call):
@@ -123,6 +146,22 @@ class Waits:
             if not asked.isdisjoint(map(dotted, given)) or (given and any(map(_TIMEOUT.search, asked))):
                 return True
         return False
+
+
+def _gives(call: cst.Call, name: str, position: int | None) -> bool:
+    """Whether a call surely or maybe gives a bound that is one: None and -1 are none."""
+    if passes_unknown(call):
+        return True
+    given = argument(call, position, name)
+    if given is None or literal(given) == (None,):
+        return False
+    return not (isinstance(given, cst.UnaryOperation) and isinstance(given.operator, cst.Minus))
+
+
+def _switches_off(call: cst.Call, name: str, position: int | None) -> bool:
+    """Whether a call may be told not to wait at all."""
+    given = argument(call, position, name)
+    return given is not None and literal(given) != (True,)
 
 
 def _may_have_timeout(call: cst.Call, position: int | None) -> bool:
