@@ -61,14 +61,12 @@ CLIENT_TIMEOUTS: dict[str, int | None] = {
     "urllib3.HTTPConnectionPool": 2,
     "urllib3.HTTPSConnectionPool": 2,
 }
-#: Clients with a timeout of their own, which `timeout=None` turns off: functions, classes and their methods.
+#: Clients with a timeout of their own, which `timeout=None` turns off: functions, classes and methods of sync ones.
 PATIENT: frozenset[str] = frozenset(
     {
         *_each("httpx", f"{_VERBS} stream Client AsyncClient"),
         *_each("httpx.Client", f"{_VERBS} stream"),
-        *_each("httpx.AsyncClient", f"{_VERBS} stream"),
-        *_each("aiohttp", "ClientSession request"),
-        *_each("aiohttp.ClientSession", _VERBS),
+        "aiohttp.ClientSession",
     }
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
 _SENDS = frozenset({"request", "send"})
+#: Words of whatever may be a reason for silence, wherever it stands.
+KEEPS = re.compile(r"\b(?:setdefaulttimeout|mount|request|send)\b")
 
 
 class Http:

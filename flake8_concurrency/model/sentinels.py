@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locks import words
 from flake8_concurrency.model.spelling import dotted, last_name
+from flake8_concurrency.model.tree import COMPREHENSIONS
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -26,6 +28,8 @@ _OVER = _ENDING | frozenset("stopped closed closing running alive cancelled canc
 #: Functions that end a worker.
 _CLOSING = frozenset("stop close shutdown terminate quit exit join cancel halt end finish kill".split())
 _LOOPS = (cst.While, cst.For)
+#: Words of whatever may be a reason for silence, wherever it stands.
+KEEPS = re.compile(r"\b(?:daemon|setDaemon|put|put_nowait|set)\b")
 
 
 class Sentinels:
@@ -42,7 +46,11 @@ class Sentinels:
         if call.func.attr.value != "get":
             return False
         return (
-            last_name(call.func.value) in self._fed_a_sentinel or self._is_compared(call) or self._waits_as_daemon(call)
+            last_name(call.func.value) in self._fed_a_sentinel
+            or self._is_compared(call)
+            or self._waits_as_daemon(call)
+            or self._is_counted(call)
+            or self._is_ended_by_an_item(call)
         )
 
     @cached_property
@@ -62,6 +70,74 @@ class Sentinels:
             for node in nodes:
                 if isinstance(node, cst.Call):
                     yield node
+
+    def _is_counted(self, call: cst.Call) -> bool:
+        """Whether something around the call has asked how much the queue holds."""
+        assert isinstance(call.func, cst.Attribute)
+        name = last_name(call.func.value)
+        child: cst.CSTNode = call
+        for parent in self._file.ancestors(call):
+            asked: list[cst.CSTNode] = []
+            if isinstance(parent, cst.While | cst.If) and child is not parent.test:
+                asked = [parent.test]
+            elif isinstance(parent, cst.For) and child is not parent.iter:
+                asked = [parent.iter]
+            elif isinstance(parent, COMPREHENSIONS):
+                asked = [parent.for_in.iter]
+            if any(
+                isinstance(node, cst.Attribute)
+                and node.attr.value in ("qsize", "empty")
+                and last_name(node.value) == name
+                for one in asked
+                for node in [one, *self._file.tree.within(one)]
+            ):
+                return True
+            if isinstance(parent, cst.FunctionDef | cst.Lambda):
+                return False
+            child = parent
+        return False
+
+    def _is_ended_by_an_item(self, call: cst.Call) -> bool:
+        """Whether the flag that ends the loop is set by what comes from the queue, or together with an item for it."""
+        assert isinstance(call.func, cst.Attribute)
+        loop = self._loop(call)
+        if not isinstance(loop, cst.While) or literal(loop.test) is not None:
+            return False
+        flags = {
+            last_name(node)
+            for node in [loop.test, *self._file.tree.within(loop.test)]
+            if isinstance(node, cst.Name | cst.Attribute)
+        }
+        around = self._file.function_of(call)
+        functions = self._file.definitions.functions.values()
+        setters = [function for function in functions if function is not around and self._sets(function, flags)]
+        if not setters:
+            return "is_set" not in flags
+        name = last_name(call.func.value)
+        return any(
+            isinstance(other.func, cst.Attribute)
+            and other.func.attr.value in ("put", "put_nowait")
+            and last_name(other.func.value) == name
+            for function in setters
+            for other in function.calls
+        )
+
+    @staticmethod
+    def _sets(function: FunctionInfo, flags: set[str]) -> bool:
+        """Whether a function, other than the constructor, sets one of these flags."""
+        if function.name == "__init__":
+            return False
+        for node in function.own:
+            if isinstance(node, cst.Assign) and any(last_name(target.target) in flags for target in node.targets):
+                return True
+            if (
+                isinstance(node, cst.Call)
+                and isinstance(node.func, cst.Attribute)
+                and node.func.attr.value == "set"
+                and last_name(node.func.value) in flags
+            ):
+                return True
+        return False
 
     def _is_compared(self, call: cst.Call) -> bool:
         """Whether what is got is tested as a whole, or a part of it with a constant, as one does with a sentinel."""
@@ -220,7 +296,8 @@ def _mentions(loop: cst.While | cst.For, file: FileModel) -> bool:
     if not isinstance(loop, cst.While):
         return False
     nodes = [loop.test, *file.tree.within(loop.test)]
-    return any(
+    # Of several reasons to wake up, one is the end.
+    return any(isinstance(node, cst.BooleanOperation) for node in nodes) or any(
         isinstance(node, cst.Name | cst.Attribute) and not _OVER.isdisjoint(words(last_name(node))) for node in nodes
     )
 

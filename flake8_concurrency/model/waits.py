@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
 _TIMEOUT = re.compile(r"timeout|deadline|max_?wait", re.IGNORECASE)
-#: What is called to wait, and where it takes a timeout by position.
-_BY_POSITION = {"wait": 1, "as_completed": 1, "result": 0, "exception": 0, "join": 0}
+#: What is called to wait, and where it takes a timeout by position: an event's `wait` first, that of futures second.
+_BY_POSITION = {
+    **dict.fromkeys(("wait", "wait_for"), (0, 1)),
+    **dict.fromkeys(("result", "exception", "join"), (0,)),
+    **dict.fromkeys(("as_completed", "get", "acquire", "communicate"), (1,)),
+    "put": (2,),
+}
 
 
 #: Those that run a function for whoever waits for it; a Thread runs it for nobody.
@@ -180,7 +185,7 @@ def _timeouts_in(call: cst.Call) -> list[cst.BaseExpression]:
     return [
         arg.value
         for position, arg in enumerate(call.args)
-        if (position == _BY_POSITION.get(name) if arg.keyword is None else arg.keyword.value == "timeout")
+        if (position in _BY_POSITION.get(name, ()) if arg.keyword is None else arg.keyword.value == "timeout")
         and literal(arg.value) != (None,)
     ]
 

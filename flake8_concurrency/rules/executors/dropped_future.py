@@ -35,13 +35,12 @@ class DroppedFuture(Rule):
 
     Good:
 
-        from concurrent.futures import ThreadPoolExecutor, as_completed
+        from concurrent.futures import ThreadPoolExecutor
 
         def index_all(documents):
             with ThreadPoolExecutor(max_workers=4) as executor:
                 futures = [executor.submit(index, document) for document in documents]
-                for future in as_completed(futures, timeout=60):
-                    future.result()
+            return [future.result() for future in futures]
 
     Known limits:
         A future that is stored in an attribute or in somebody else's collection counts as read. Work of the file that

@@ -42,14 +42,16 @@ class AsyncWaitWithoutDeadline(Rule):
                 return [task.result() for task in done]
 
     Known limits:
-        Silent inside `asyncio.timeout` and its like, for tasks that were cancelled just before, and where the first of
-        several that are written out ends the wait.
+        Opt-in: most code that waits for tasks of its own has a deadline further out, or in each task, where this file
+        does not show it. Silent inside `asyncio.timeout` and its like, for tasks that were cancelled just before, and where the first of
+        several ends the wait (`return_when`).
     """
 
     code = "CNC211"
     name = "async-wait-without-deadline"
     message = "{call} and waits for ever when a task hangs: {remedy}"
-    gate = Gate(anchors=frozenset({"wait", "wait_for"}), context=(frozenset({"asyncio"}),))
+    enabled = False
+    gate = Gate(anchors=frozenset({"wait", "wait_for"}), context=(frozenset({"import asyncio"}),), awaited=True)
     quiet = True
 
     def visit_Call(self, node: cst.Call) -> None:
@@ -67,10 +69,9 @@ class AsyncWaitWithoutDeadline(Rule):
             self.report(node, call="asyncio.wait() has no timeout", remedy=remedy)
 
     def _ends_anyway(self, node: cst.Call) -> bool:
-        awaited = argument(node, 0, "fs")
-        if isinstance(awaited, cst.List | cst.Tuple | cst.Set) and len(awaited.elements) > 1:
-            how = argument(node, None, "return_when")
-            return how is not None and last_name(how) == "FIRST_COMPLETED"
+        how = argument(node, None, "return_when")
+        if how is not None and last_name(how) != "ALL_COMPLETED":
+            return True
         return any(
             isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute) and call.func.attr.value == "cancel"
             for earlier in self.file.flow.earlier(node)

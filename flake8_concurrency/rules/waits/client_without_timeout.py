@@ -7,6 +7,7 @@ import libcst as cst
 from flake8_concurrency.knowledge.waiting import CONNECTIONS, NEEDS_HOST
 from flake8_concurrency.knowledge.words import calling_words
 from flake8_concurrency.model.calls import argument, literal, passes_unknown
+from flake8_concurrency.model.http import KEEPS
 from flake8_concurrency.rule import Gate, Rule
 
 _WORDS = calling_words(*CONNECTIONS)
@@ -42,7 +43,7 @@ class ClientWithoutTimeout(Rule):
     code = "CNC210"
     name = "client-without-timeout"
     message = "{call}() has no timeout and waits for ever if the server never answers: pass {bound}="
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, keeps=KEEPS)
     enabled = False
     quiet = True
 

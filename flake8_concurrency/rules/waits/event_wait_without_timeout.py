@@ -6,6 +6,7 @@ import libcst as cst
 
 from flake8_concurrency.knowledge.waiting import SIGNALS
 from flake8_concurrency.knowledge.words import calling_words
+from flake8_concurrency.model.sentinels import KEEPS
 from flake8_concurrency.rule import Gate, Rule
 
 _WORDS = calling_words(*SIGNALS)
@@ -50,7 +51,7 @@ class EventWaitWithoutTimeout(Rule):
     code = "CNC206"
     name = "event-wait-without-timeout"
     message = "{call}() has no timeout and waits for ever if nobody signals: pass timeout= and test what it returns"
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, keeps=KEEPS)
     quiet = True
 
     def visit_Call(self, node: cst.Call) -> None:

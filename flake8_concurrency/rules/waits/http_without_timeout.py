@@ -7,6 +7,7 @@ import libcst as cst
 from flake8_concurrency.knowledge.waiting import PATIENT, REQUESTS
 from flake8_concurrency.knowledge.words import calling_words
 from flake8_concurrency.model.calls import argument, literal
+from flake8_concurrency.model.http import KEEPS
 from flake8_concurrency.rule import Gate, Rule
 
 _PLAIN = calling_words(*REQUESTS)
@@ -47,14 +48,15 @@ class HttpWithoutTimeout(Rule):
 
     Known limits:
         requests, urllib and urllib3 wait for ever unless told otherwise; httpx and aiohttp only when they get
-        `timeout=None`. A session counts as bounded when the file mounts an adapter of its own, replaces its `request`
-        or `send`, or calls `socket.setdefaulttimeout`; so does `**kwargs`. In async code a blocking request is CNC402.
+        `timeout=None`, an async client where it is made. A session counts as bounded when the file mounts an adapter
+        of its own, replaces its `request` or `send`, or calls `socket.setdefaulttimeout`; so does `**kwargs`. In async
+        code a blocking request is CNC402.
     """
 
     code = "CNC209"
     name = "http-without-timeout"
     message = "{call}() has no timeout and waits for ever if the server never answers: pass timeout="
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, keeps=KEEPS)
     quiet = True
     overlaps = ("S113",)
 

@@ -44,7 +44,7 @@ class NotDoneIgnored(Rule):
         "{call}() gives up after its timeout, and what is not done by then is never looked at: read the second set, "
         "or use flake8_concurrency.runtime.wait_all"
     )
-    gate = Gate(anchors=frozenset({"wait"}), context=(frozenset({"concurrent", "asyncio"}),))
+    gate = Gate(anchors=frozenset({"wait"}), context=(frozenset({"concurrent", "import asyncio"}),), awaited=True)
     enabled = False
     quiet = True
 
@@ -55,7 +55,8 @@ class NotDoneIgnored(Rule):
         timeout = argument(node, 1 if name == WAIT else None, "timeout")
         if timeout is None or literal(timeout) in ((None,), (0,)) or self._returns_early(node):
             return
-        if self._is_ignored(node):
+        # Inside the `with` of the pool everything is done when the block is left (CNC213).
+        if self._is_ignored(node) and self.file.waits.around(node) is None:
             self.report(node, call=name)
 
     def _returns_early(self, node: cst.Call) -> bool:

@@ -6,6 +6,8 @@ import libcst as cst
 
 from flake8_concurrency.knowledge.waiting import PROCESSES
 from flake8_concurrency.knowledge.words import calling_words
+from flake8_concurrency.model.definitions import FunctionInfo
+from flake8_concurrency.model.spelling import dotted, text
 from flake8_concurrency.rule import Gate, Rule
 
 _WORDS = calling_words(*PROCESSES)
@@ -40,7 +42,8 @@ class PopenWaitWithoutTimeout(Rule):
 
     Known limits:
         After `kill()`, or once `poll()` has said that the process is over, the wait only takes its status. Files that
-        are programs themselves are left alone, as for CNC207. In async code the call is CNC403.
+        are programs themselves are left alone, as for CNC207, and so is a process that a timer kills or that talks to
+        the terminal (`stdout=sys.stdout`). In async code the call is CNC403.
     """
 
     code = "CNC208"
@@ -53,5 +56,25 @@ class PopenWaitWithoutTimeout(Rule):
         if self.file.is_program:
             return
         leaf = self.file.waits.unbounded_leaf(node, PROCESSES)
-        if leaf is not None:
+        if leaf is not None and isinstance(node.func, cst.Attribute) and not self._ends_anyway(node, node.func.value):
             self.report(node, call=leaf.name)
+
+    def _ends_anyway(self, node: cst.Call, process: cst.BaseExpression) -> bool:
+        """Whether something else ends the process (a timer that kills it), has ended it, or it talks to the user."""
+        function = self.file.function_of(node)
+        if function is not None and ("reap" in function.name or self._is_killed_elsewhere(function, text(process))):
+            return True
+        made = self.file.origins.of(process) or ()
+        return any(
+            dotted(arg.value) in ("sys.stdin", "sys.stdout") for call in made for arg in call.args if arg.keyword
+        )
+
+    def _is_killed_elsewhere(self, function: FunctionInfo, process: str) -> bool:
+        """Whether the means to kill a process are handed to somebody: `Timer(60, process.kill)`."""
+        means = (f"{process}.kill", f"{process}.terminate")
+        return bool(process) and any(
+            text(inner) in means
+            for call in function.calls
+            for arg in call.args
+            for inner in [arg.value, *self.file.tree.within(arg.value)]
+        )

@@ -6,6 +6,7 @@ import libcst as cst
 
 from flake8_concurrency.knowledge.waiting import QUEUES
 from flake8_concurrency.knowledge.words import calling_words
+from flake8_concurrency.model.sentinels import KEEPS
 from flake8_concurrency.rule import Gate, Rule
 
 _WORDS = calling_words(*QUEUES)
@@ -72,7 +73,7 @@ class QueueGetWithoutTimeout(Rule):
         "{call}() has no timeout and waits for ever if nobody {other} the queue any more: pass timeout= and handle "
         "queue.{error}"
     )
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, keeps=KEEPS)
     quiet = True
 
     def visit_Call(self, node: cst.Call) -> None:

@@ -60,8 +60,9 @@ class SharedLockWithoutBound(Rule):
     name = "shared-lock-without-bound"
     message = "{lock} is waited for without a bound, and its holder, another process, can hang: pass {bound}="
     gate = Gate(
-        anchors=frozenset({"acquire", "with", "enter_context", "enter_async_context"}),
+        anchors=frozenset({"acquire", "with", "async with", "enter_context", "enter_async_context"}),
         context=(frozenset({"import redis", "import valkey", "import filelock"}),),
+        awaited=True,
     )
     quiet = True
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import libcst as cst
 
 from flake8_concurrency.model.calls import literal
-from flake8_concurrency.model.futures import AS_COMPLETED, EXECUTOR, FUTURE, WAIT
+from flake8_concurrency.model.futures import AS_COMPLETED, FUTURE, WAIT
 from flake8_concurrency.model.spelling import dotted
 from flake8_concurrency.rule import Gate, Rule
 
 #: What waits with a timeout, and where it takes it.
-_WAITS = {WAIT: 1, AS_COMPLETED: 1, f"{FUTURE}.result": 0, f"{FUTURE}.exception": 0, f"{EXECUTOR}.map": None}
+_WAITS = {WAIT: 1, AS_COMPLETED: 1, f"{FUTURE}.result": 0, f"{FUTURE}.exception": 0}
 
 
 class TimeoutDefeatedByWith(Rule):
@@ -55,7 +55,7 @@ class TimeoutDefeatedByWith(Rule):
         "pool by shutdown(wait=False, cancel_futures=True), or use flake8_concurrency.runtime.map_bounded"
     )
     gate = Gate(
-        anchors=frozenset({"wait", "as_completed", "result", "exception", "map"}), context=(frozenset({"concurrent"}),)
+        anchors=frozenset({"wait", "as_completed", "result", "exception"}), context=(frozenset({"concurrent"}),)
     )
     enabled = False
     quiet = True
@@ -68,7 +68,7 @@ class TimeoutDefeatedByWith(Rule):
         if block is not None and not self._is_left_at_once(block):
             self.report(node, call=f"{name.rpartition('.')[2]}()")
 
-    def _has_timeout(self, node: cst.Call, position: int | None) -> bool:
+    def _has_timeout(self, node: cst.Call, position: int) -> bool:
         return any(
             (index == position if arg.keyword is None else arg.keyword.value == "timeout")
             and literal(arg.value) not in ((None,), (0,))
