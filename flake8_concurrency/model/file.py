@@ -19,6 +19,7 @@ from flake8_concurrency.model.futures import Futures
 from flake8_concurrency.model.http import Http
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.locks import Locks
+from flake8_concurrency.model.loops import Loops
 from flake8_concurrency.model.names import Names
 from flake8_concurrency.model.origins import Origins
 from flake8_concurrency.model.positions import Positions
@@ -26,8 +27,10 @@ from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sentinels import Sentinels
 from flake8_concurrency.model.sizes import Sizes
+from flake8_concurrency.model.threads import Threads
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.waits import Waits
+from flake8_concurrency.model.works import Works
 from flake8_concurrency.model.writes import Writes
 
 
@@ -116,6 +119,18 @@ class FileModel:
     @cached_property
     def writes(self) -> Writes:
         return Writes(self)
+
+    @cached_property
+    def works(self) -> Works:
+        return Works(self)
+
+    @cached_property
+    def loops(self) -> Loops:
+        return Loops(self)
+
+    @cached_property
+    def threads(self) -> Threads:
+        return Threads(self)
 
     @cached_property
     def locks(self) -> Locks:

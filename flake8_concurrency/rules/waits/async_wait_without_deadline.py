@@ -43,8 +43,8 @@ class AsyncWaitWithoutDeadline(Rule):
 
     Known limits:
         Opt-in: most code that waits for tasks of its own has a deadline further out, or in each task, where this file
-        does not show it. Silent inside `asyncio.timeout` and its like, for tasks that were cancelled just before, and where the first of
-        several ends the wait (`return_when`).
+        does not show it. Silent inside `asyncio.timeout` and its like, for tasks that were cancelled just before, and
+        where the first of several ends the wait (`return_when`).
     """
 
     code = "CNC211"
