@@ -23,20 +23,20 @@ class EndlessBacklog(Rule):
 
         from concurrent.futures import ThreadPoolExecutor
 
-        def serve(source, handle):
-            executor = ThreadPoolExecutor(max_workers=8)
-            futures = []
+        EXECUTOR = ThreadPoolExecutor(max_workers=8)
+
+        def serve(source, handle, report):
             while True:
-                futures.append(executor.submit(handle, source.next_message()))
+                EXECUTOR.submit(handle, source.next_message()).add_done_callback(report)
 
     Good:
 
         from flake8_concurrency.runtime import BoundedExecutor
 
-        def serve(source, handle):
+        def serve(source, handle, report):
             with BoundedExecutor(max_workers=8, max_pending=100, submit_timeout=30) as executor:
                 while True:
-                    executor.submit(handle, source.next_message())
+                    executor.submit(handle, source.next_message()).add_done_callback(report)
 
     Known limits:
         Opt-in, because the file does not show how fast work comes in. A loop that waits for some of its futures, counts
