@@ -212,11 +212,13 @@ def _claim_in_two(mapper: orm.Mapper[Any], statement: sa.Select[Any], dialect: s
 class Change(NamedTuple):
     """How rows are changed that are still ours: on PostgreSQL it checks that by itself.
 
-    `update`: of all rows of IDS. `held`: locks them, and selects the keys of those that are ours.
+    `update`: of all rows of IDS. `held`: locks them, and selects the keys of those that are ours. `end`: selects the
+    end of the lease afterwards, where it is changed and the UPDATE does not return it.
     """
 
     update: sa.Update
     held: sa.Select[Any]
+    end: sa.Select[Any] | None
 
 
 def changing(
@@ -231,10 +233,10 @@ def changing(
     """How to change the rows of a claim.
 
     `times`: attributes that get a time: now, or so much later as the parameter of that name says. `values`: those that
-    get the parameter VALUE with their name, or an expression. `one`: one row, which needs no lock beforehand.
+    get the parameter VALUE with their name, or what is `inline`. `one`: one row, which needs no lock beforehand.
     """
     one = one and dialect.name == "postgresql"
-    if any(is_expression(value) for value in values.values()):
+    if any(inline(mapper, name, value) for name, value in values.items()):
         return _change(mapper, dialect, columns, times, values, one=one)
     statements = Statements.of(mapper)
     key = ("change", dialect.name, columns, times, tuple(values), one)
@@ -245,9 +247,9 @@ def changing(
     return found
 
 
-def is_expression(value: Any) -> bool:
-    """Whether the database works it out."""
-    return isinstance(value, sa.ClauseElement) or hasattr(value, "__clause_element__")
+def inline(mapper: orm.Mapper[Any], name: str, value: Any) -> bool:
+    """Whether a value is a part of the statement: an expression, or what becomes several columns."""
+    return name not in mapper.columns or isinstance(value, sa.ClauseElement) or hasattr(value, "__clause_element__")
 
 
 def _change(
@@ -259,27 +261,30 @@ def _change(
     *,
     one: bool,
 ) -> Change:
-    table: Any = mapper.local_table
     keys, attribute = mapper.primary_key, mapper.columns
-    changes = {attribute[name]: now(dialect) if delay is None else later(dialect, delay) for name, delay in times}
+    changes = {name: now(dialect) if delay is None else later(dialect, delay) for name, delay in times}
     for name, value in values.items():
-        parameter = sa.bindparam(VALUE + name, type_=attribute[name].type)
-        changes[attribute[name]] = value if is_expression(value) else parameter
+        changes[name] = value if inline(mapper, name, value) else sa.bindparam(VALUE + name, type_=attribute[name].type)
     ours = (
         attribute[columns.token] == sa.bindparam(HOLDER, type_=attribute[columns.token].type),
         attribute[columns.expires_at] > now(dialect),
     )
     among = is_one_of(keys, dialect)
     # In one order, so that two of these never wait for each other.
-    held = sa.select(*keys).where(among, *ours).order_by(*keys).with_for_update(of=table)
-    update = sa.update(table).where(among).values(changes)
+    held = sa.select(*keys).where(among, *ours).order_by(*keys).with_for_update(of=mapper.class_)
+    update = sa.update(mapper.class_).where(among).values(changes)
     if one:
         update = update.where(*ours)
     elif dialect.name == "postgresql":
         # In one statement: the rows are locked and counted in a materialised CTE before any is changed.
         count = sa.select(sa.func.count()).select_from(held.cte("held").prefix_with("MATERIALIZED")).scalar_subquery()
         update = update.where(count == sa.bindparam(COUNT, type_=sa.Integer()))
-    return Change(update, held)
+    end = attribute[columns.expires_at]
+    if not any(name == columns.expires_at for name, _ in times):
+        return Change(update, held, None)
+    if dialect.name == "postgresql":
+        return Change(update.returning(end), held, None)
+    return Change(update, held, sa.select(end).where(among).limit(1))
 
 
 # Expressions

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
 
 from flake8_concurrency.runtime.errors import LeaseLost, LockingUnsupported, LockNotAvailable, MissingExtra
 from flake8_concurrency.runtime.retry import is_lock_not_available
@@ -156,9 +156,16 @@ def claim_batch(  # noqa: PLR0913 - each has a name at the call, and forgetting 
     else:
         rows, expires_at = _claim_in_two(session, mapper, claiming, parameters, columns, token)
     ids = tuple(_ident(sa.inspect(row).identity) for row in rows)
+    _detach(session, rows)
+    return Claim(rows, ids, token, expires_at, model, columns)
+
+
+def _detach(session: orm.Session, rows: Sequence[Any]) -> None:
+    if len(session.identity_map) == len(rows) and not session.new:
+        session.expunge_all()  # there is nothing else in it, and one by one takes as long as loading them
+        return
     for row in rows:
         session.expunge(row)
-    return Claim(rows, ids, token, expires_at, model, columns)
 
 
 def _claim_in_one(session: orm.Session, claiming: sql.Claiming, parameters: dict[str, Any]) -> list[Any]:
@@ -226,18 +233,9 @@ def extend(session: orm.Session, claim: Claim[T], *, lease: float, ids: Sequence
     With `ids`, only those rows are extended, and only they are in the claim that is returned.
     """
     kept = claim.ids if ids is None else tuple(ids)
-    _change(session, claim, kept, ((claim.columns.expires_at, sql.LEASE),), {}, seconds=lease)
+    end = _change(session, claim, kept, ((claim.columns.expires_at, sql.LEASE),), {}, seconds=lease)
     rows = [row for row, ident in zip(claim.rows, claim.ids, strict=True) if ident in kept]
-    ends = None
-    if kept:
-        mapper = sa.inspect(claim.model)
-        is_first = sql.is_one_of(mapper.primary_key, _dialect(session, claim.model))
-        ends = session.scalar(
-            sa.select(mapper.columns[claim.columns.expires_at]).where(is_first),
-            {sql.IDS: kept[:1]},
-            bind_arguments={"mapper": mapper},
-        )
-    return replace(claim, rows=rows, ids=kept, expires_at=ends)
+    return replace(claim, rows=rows, ids=kept, expires_at=end)
 
 
 def release(session: orm.Session, claim: Claim[Any], *, ids: Sequence[Any] | None = None, delay: float = 0.0) -> None:
@@ -260,13 +258,13 @@ def _change(
     values: dict[str, Any],
     *,
     seconds: float = 0.0,
-) -> None:
-    """Update rows if every one of them is still under the claim's lease."""
+) -> datetime | None:
+    """Update rows if every one of them is still under the claim's lease; return its new end if that was changed."""
     wanted = list(claim.ids if ids is None else dict.fromkeys(ids))
     if ids is not None and (foreign := set(wanted).difference(claim.ids)):
         raise ValueError(f"not in this claim: {list(foreign)}")
     if not wanted:
-        return
+        return None
     mapper = sa.inspect(claim.model)
     dialect = _dialect(session, claim.model)
     change = sql.changing(mapper, dialect, claim.columns, times, values, one=len(wanted) == 1)
@@ -282,17 +280,29 @@ def _change(
     connection = session.connection({"mapper": mapper, "clause": change.update})
     if dialect.name != "postgresql":
         _check_transaction(connection)
-    elif _rowcount(connection.execute(change.update, parameters)):
-        return
+    elif (updated := _updated(connection, change, parameters)).any:
+        return updated.end
     still = {_ident(tuple(row)) for row in connection.execute(change.held, parameters)}
     # None is lost where another thread has extended this lease while the UPDATE began.
     lost = [ident for ident in wanted if ident not in still]
-    if lost or not _rowcount(connection.execute(change.update, parameters)):
+    if lost or not (updated := _updated(connection, change, parameters)).any:
         raise LeaseLost(lost or wanted)
+    return updated.end
 
 
-def _rowcount(result: sa.CursorResult[Any]) -> int:
-    return result.rowcount
+class _Updated(NamedTuple):
+    any: bool
+    end: datetime | None
+
+
+def _updated(connection: sa.Connection, change: sql.Change, parameters: dict[str, Any]) -> _Updated:
+    """Run the UPDATE, and read the end of the lease where that is changed."""
+    result = connection.execute(change.update, parameters)
+    if result.returns_rows:
+        row = result.first()
+        return _Updated(row is not None, None if row is None else row[0])
+    end = None if change.end is None else connection.scalar(change.end, parameters)
+    return _Updated(result.rowcount > 0, end)
 
 
 def _check_transaction(connection: sa.Connection) -> None:
