@@ -33,6 +33,15 @@ class DroppedFuture(Rule):
                 futures = [executor.submit(index, document) for document in documents]
             return [future.result() for future in futures]
 
+    Good:
+
+        from functools import partial
+
+        from flake8_concurrency.runtime import run_all
+
+        def index_all(documents):
+            run_all((partial(index, document) for document in documents), max_workers=4, timeout=60)
+
     Known limits:
         A future that is stored in an attribute or in somebody else's collection counts as read. Work of the file that
         catches every exception itself may be dropped.
