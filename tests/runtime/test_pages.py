@@ -192,7 +192,119 @@ def _(scene: Scene) -> None:
         scene.run(index=lambda document: 1 // document).index_all([1, 0])
 
 
+@shows("CNC104 BoundedExecutor")
+def _(scene: Scene) -> None:
+    pages = [SimpleNamespace(urls=[1, 2]), SimpleNamespace(urls=[3])]
+    threads = set()
+
+    def fetch(url: int) -> int:
+        threads.add(threading.get_ident())
+        return -url
+
+    assert scene.run().load_all(pages, fetch) == [-1, -2, -3]
+    assert 1 <= len(threads) <= 8
+
+
+@shows("CNC106 map_bounded")
+def _(scene: Scene) -> None:
+    seen: list[int] = []
+    scene.run(index=seen.append).index_all([1, 2, 3])
+    assert sorted(seen) == [1, 2, 3]
+    with pytest.raises(ZeroDivisionError):  # what a dropped map would have kept
+        scene.run(index=lambda document: 1 // document).index_all([1, 0])
+
+
+@shows("CNC109 BoundedExecutor")
+def _(scene: Scene) -> None:
+    threads = set()
+    sent: list[int] = []
+
+    def send(user: int) -> None:
+        threads.add(threading.get_ident())
+        sent.append(user)
+
+    scene.run().notify(range(300), send)
+    assert sorted(sent) == list(range(300))
+    assert 1 <= len(threads) <= 8
+
+
+@shows("CNC110 BoundedExecutor")
+def _(scene: Scene) -> None:
+    messages = iter(range(1000))
+    taken: list[int] = []
+    together = threading.Event()
+
+    def handle(message: int) -> int:
+        together.wait(20)
+        return message
+
+    def next_message() -> int:
+        # 8 run, 100 wait, and one is about to be handed over: then the source has to wait too.
+        if len(taken) == 109:
+            together.set()
+        taken.append(next(messages))
+        return taken[-1]
+
+    reported: list[int] = []
+    with pytest.raises(StopIteration):
+        scene.run().serve(
+            SimpleNamespace(next_message=next_message), handle, lambda done: reported.append(done.result())
+        )
+    assert sorted(reported) == list(range(1000))
+
+
+@shows("CNC112 BoundedExecutor")
+def _(scene: Scene) -> None:
+    scene.block = scene.block.replace("timeout=10", "timeout=0.01")
+    service = scene.run().Service()
+    begun, release = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        release.wait(20)
+
+    service._executor.submit(hang)
+    assert begun.wait(20)
+    queued = [service._executor.submit(hang) for _ in range(20)]
+    report = service.stop()
+    release.set()
+    assert report.running
+    assert any(future.cancelled() for future in queued)
+
+
+@shows("CNC113 BoundedExecutor")
+def _(scene: Scene) -> None:
+    sender = scene.run(deliver=str.upper).Sender()
+    assert sender.send("a").result(timeout=20) == "A"
+    sender.close()
+    with pytest.raises(runtime.PoolClosed):
+        sender.send("late")
+
+
 # Waits
+
+
+@shows("CNC213 map_bounded")
+def _(scene: Scene) -> None:
+    assert scene.run().load(["a", "b"], str.upper) == ["A", "B"]
+    release = threading.Event()
+    scene.block = scene.block.replace("timeout=5", "timeout=0.01")
+    try:
+        with pytest.raises(runtime.DeadlineExceeded):
+            scene.run().load([1], lambda _: release.wait(20))
+    finally:
+        release.set()
+
+
+@shows("CNC214 wait_all")
+def _(scene: Scene) -> None:
+    done, hung = Future[int](), Future[int]()
+    done.set_result(7)
+    hung.set_running_or_notify_cancel()
+    assert scene.run().collect([done]) == [7]
+    scene.block = scene.block.replace("timeout=30", "timeout=0.01")
+    with pytest.raises(runtime.DeadlineExceeded):
+        scene.run().collect([done, hung])
 
 
 @shows("CNC201 wait_all")

@@ -30,6 +30,13 @@ class DroppedMap(Rule):
                 for _ in executor.map(index, documents, timeout=60):
                     pass
 
+    Good:
+
+        from flake8_concurrency.runtime import map_bounded
+
+        def index_all(documents):
+            map_bounded(index, documents, max_workers=4, timeout=60)
+
     Known limits:
         Work of the file that catches every exception itself may be dropped.
     """

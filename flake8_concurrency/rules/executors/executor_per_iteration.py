@@ -36,6 +36,17 @@ class ExecutorPerIteration(Rule):
                     found += executor.map(fetch, page.urls, timeout=60)
             return found
 
+    Good:
+
+        from flake8_concurrency.runtime import BoundedExecutor
+
+        def load_all(pages, fetch):
+            found = []
+            with BoundedExecutor(max_workers=8, max_pending=100, submit_timeout=30) as executor:
+                for page in pages:
+                    found += executor.map(fetch, page.urls, timeout=60)
+            return found
+
     Known limits:
         A loop that tries again, that runs a fixed number of rounds, or that sleeps between its rounds is silent.
     """

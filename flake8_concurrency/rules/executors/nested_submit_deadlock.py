@@ -53,7 +53,7 @@ class NestedSubmitDeadlock(Rule):
     name = "nested-submit-deadlock"
     message = (
         "{work} runs in {pool} (line {line}) and waits here for more work of {pool}: when all its workers wait like "
-        "this, none is left to do it; use another pool, or flake8_concurrency.runtime.BoundedExecutor, which raises"
+        "this, none is left to do it; use another pool"
     )
     gate = Gate(anchors=frozenset({"submit", "map"}), context=(frozenset({"concurrent"}),))
 

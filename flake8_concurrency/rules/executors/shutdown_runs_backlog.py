@@ -40,6 +40,17 @@ class ShutdownRunsBacklog(Rule):
             def stop(self):
                 self._executor.shutdown(cancel_futures=True)
 
+    Good:
+
+        from flake8_concurrency.runtime import BoundedExecutor
+
+        class Service:
+            def __init__(self):
+                self._executor = BoundedExecutor(max_workers=4, max_pending=100, submit_timeout=30)
+
+            def stop(self):
+                return self._executor.shutdown(cancel_futures=True, timeout=10)
+
     Known limits:
         Opt-in, because some services have to finish what they took.
     """

@@ -47,6 +47,20 @@ class StoredExecutorNeverShutDown(Rule):
             def close(self):
                 self._executor.shutdown(cancel_futures=True)
 
+    Good:
+
+        from flake8_concurrency.runtime import BoundedExecutor
+
+        class Sender:
+            def __init__(self):
+                self._executor = BoundedExecutor(max_workers=2, max_pending=100, submit_timeout=30)
+
+            def send(self, message):
+                return self._executor.submit(deliver, message)
+
+            def close(self):
+                return self._executor.shutdown(cancel_futures=True, timeout=10)
+
     Known limits:
         Opt-in, because an object that lives as long as its process may leave it to the exit. An executor that is handed
         to anybody, or read from outside the class in this file, is silent.

@@ -32,6 +32,15 @@ class ThreadPerItem(Rule):
                 for _ in executor.map(send, users, timeout=60):
                     pass
 
+    Good:
+
+        from flake8_concurrency.runtime import BoundedExecutor
+
+        def notify(users, send):
+            with BoundedExecutor(max_workers=8, max_pending=100, submit_timeout=30) as executor:
+                for user in users:
+                    executor.submit(send, user)
+
     Known limits:
         The data are a parameter, or what a call gives; a fixed number of threads (`range(n)`, a constant, the
         configuration, the object's own parts) is silent, and so is a function that takes a semaphore or counts its

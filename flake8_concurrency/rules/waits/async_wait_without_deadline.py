@@ -65,7 +65,7 @@ class AsyncWaitWithoutDeadline(Rule):
             if timeout is not None and literal(timeout) == (None,):
                 self.report(node, call="asyncio.wait_for() has None as its timeout", remedy="pass a number of seconds")
         elif self.file.waits.is_unbounded(node) and not self._ends_anyway(node):
-            remedy = "pass timeout= and cancel what is pending, or use flake8_concurrency.runtime.wait_all_async"
+            remedy = "pass timeout= and cancel what is pending"
             self.report(node, call="asyncio.wait() has no timeout", remedy=remedy)
 
     def _ends_anyway(self, node: cst.Call) -> bool:

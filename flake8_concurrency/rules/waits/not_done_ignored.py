@@ -34,6 +34,13 @@ class NotDoneIgnored(Rule):
                 raise TimeoutError(f"{len(not_done)} of {len(futures)} are not done")
             return [future.result() for future in done]
 
+    Good:
+
+        from flake8_concurrency.runtime import wait_all
+
+        def collect(futures):
+            return wait_all(futures, timeout=30).results()
+
     Known limits:
         Opt-in, because many guides show it. `flake8_concurrency.runtime.wait_all` says which future ended how.
     """

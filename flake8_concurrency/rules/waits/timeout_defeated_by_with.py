@@ -42,6 +42,13 @@ class TimeoutDefeatedByWith(Rule):
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
+    Good:
+
+        from flake8_concurrency.runtime import map_bounded
+
+        def load(urls, fetch):
+            return map_bounded(fetch, urls, max_workers=8, timeout=5)
+
     Known limits:
         Opt-in, because many guides show it as correct. Even the right form leaves threads behind that are joined when
         the interpreter ends; those of `flake8_concurrency.runtime.BoundedExecutor` are not, and `map_bounded` there
