@@ -102,7 +102,8 @@ def _model(module: cst.Module, part: Slice, options: Options, *, quiet: bool, pr
         for name, twin in options.blocking_calls.items()
     }
     positions = Positions(tree, part.starts, part.lines)
-    return FileModel(tree, positions, quiet=quiet, program=program, configured=configured)
+    named = {rule.code for rule in part.rules if options.is_named(rule)}
+    return FileModel(tree, positions, quiet=quiet, program=program, configured=configured, named=named)
 
 
 def _findings(model: FileModel, rules: Sequence[type[Rule]]) -> list[Located]:

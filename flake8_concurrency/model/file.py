@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 
 import libcst as cst
@@ -18,6 +18,7 @@ from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.locks import Locks
+from flake8_concurrency.model.moves import Moves
 from flake8_concurrency.model.names import Names
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
@@ -40,6 +41,7 @@ class FileModel:
         quiet: bool = False,
         program: bool = False,
         configured: Mapping[str, Blocking] | None = None,
+        named: Collection[str] = (),
     ) -> None:
         self.tree = tree
         self.positions = positions
@@ -49,6 +51,7 @@ class FileModel:
         self.is_program = program
         self._package = package
         self._configured = configured or {}
+        self._named = named
 
     @cached_property
     def names(self) -> Names:
@@ -95,6 +98,10 @@ class FileModel:
         return Claims(self)
 
     @cached_property
+    def moves(self) -> Moves:
+        return Moves(self)
+
+    @cached_property
     def queries(self) -> Queries:
         return Queries(self)
 
@@ -112,6 +119,10 @@ class FileModel:
         if kinds is not None:
             kinds.forget()
         self.__dict__.clear()
+
+    def is_named(self, code: str) -> bool:
+        """Whether the user asks for a rule by its code, so that it also says what it does not say by default."""
+        return code in self._named
 
     # -- what most rules ask -----------------------------------------------------------------------------------------
 

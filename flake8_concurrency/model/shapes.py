@@ -503,3 +503,7 @@ def _last_name(node: ast.AST) -> str:
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
+
+
+#: What the other modules that ask for the gate need of this one.
+ANY, inside, last_name, may_be_state = _ANY, _inside, _last_name, _may_be_state

@@ -76,10 +76,25 @@ READERS = (
     | {"Mutable", "MutableDict", "MutableList", "MutableSet", "as_mutable"}
 )
 FILTERS = frozenset("filter filter_by where exclude".split())
+#: What chooses rows by the values of their columns, also one row alone.
+ASKING = FILTERS | SHORTCUTS | frozenset("get aget get_or_none aget_or_none".split())
 JUNCTIONS = frozenset("and_ or_ not_ Q".split())
 STATES = frozenset(
     """status state phase stage processed sent done handled delivered published claimed completed dispatched queued
     pending processing executed imported exported notified finished started scheduled""".split()
+)
+#: What happens to a row once: after it, the column says that it has.
+EVENTS = frozenset(
+    """used redeemed consumed spent confirmed approved accepted rejected declined denied paid unpaid cancelled canceled
+    closed opened open locked verified expired revoked refunded shipped captured settled released activated assigned
+    resolved acknowledged submitted granted charged invoiced fulfilled reserved booked checked voided withdrawn
+    credited ready running failed""".split()
+)
+#: The words of calls whose effect can't be taken back by writing the row again.
+EFFECTS = frozenset(
+    """send sends notify mail email delay enqueue dispatch publish emit charge pay refund capture transfer deliver
+    trigger grant credit debit redeem issue submit invite create fulfill ship provision withdraw deposit payout
+    apply_async bulk_create post""".split()
 )
 #: Columns that say who has taken the row.
 TAKERS = frozenset("worker owner by node host pid runner agent lease".split())
