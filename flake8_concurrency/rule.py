@@ -91,6 +91,8 @@ class Rule(cst.CSTVisitor):
     #: A `str.format` template: what is wrong and what follows, then the remedy.
     message: ClassVar[str]
     gate: ClassVar[Gate]
+    #: The gate in a run in which the user names the rule, where it then says more (see `FileModel.is_named`).
+    named_gate: ClassVar[Gate | None] = None
     #: False for a rule that reports only when named in `--concurrency-enable`.
     enabled: ClassVar[bool] = True
     #: True for a rule that is silent in tests, migrations, examples and generated files.

@@ -10,6 +10,7 @@ import libcst as cst
 from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.claims import Claims
+from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
 from flake8_concurrency.model.executors import Executors
 from flake8_concurrency.model.facts import Kind
@@ -26,6 +27,7 @@ from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.waits import Waits
+from flake8_concurrency.model.whole_saves import WholeSaves
 from flake8_concurrency.model.writes import Writes
 
 
@@ -100,6 +102,14 @@ class FileModel:
     @cached_property
     def moves(self) -> Moves:
         return Moves(self)
+
+    @cached_property
+    def consumption(self) -> Consumption:
+        return Consumption(self)
+
+    @cached_property
+    def whole_saves(self) -> WholeSaves:
+        return WholeSaves(self)
 
     @cached_property
     def queries(self) -> Queries:

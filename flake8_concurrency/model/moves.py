@@ -12,7 +12,17 @@ from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.reads import DJANGO, Read
 from flake8_concurrency.model.spelling import is_user, last_name, text
-from flake8_concurrency.model.vocabulary import ASKING, EFFECTS, EVENTS, NO_COLUMNS, NO_ROWS, NOW, STATES
+from flake8_concurrency.model.vocabulary import (
+    ASKING,
+    BY_KEY,
+    EFFECTS,
+    EVENTS,
+    NO_COLUMNS,
+    NO_ROWS,
+    NOW,
+    SHORTCUTS,
+    STATES,
+)
 from flake8_concurrency.model.writes import Write, sent_values
 
 if TYPE_CHECKING:
@@ -147,7 +157,7 @@ class Moves:
             return
         test, once = verdict
         is_state = not _EVENT.isdisjoint(words(attribute)) or (not once and test.named and _is_named(step.value))
-        idle = once and not self._has_effect(step, test)
+        idle = once and (_is_own(read) or not self._has_effect(step, test))
         method = None if step.inside is function else step.inside
         yield Move(step.node, text(row), attribute, step.value, read, test.at, method, is_state, idle)
 
@@ -347,7 +357,7 @@ def _assigned(
 def _asked(read: Read, attribute: str) -> Iterator[Test]:
     """What the query that fetched one row asked of the attribute."""
     tests = conditions(read.links, ASKING)
-    if not (names_one(tests) or names_owner(tests)) or isinstance(read.sent, cst.Name):
+    if not (names_one(tests) or names_owner(tests)) or not _is_single(read):
         return
     for test in tests:
         if test.column != attribute or not test.constant or not test.state:
@@ -370,6 +380,18 @@ def _asked(read: Read, attribute: str) -> Iterator[Test]:
         elif text(test.value) == "True":
             # `used_at__isnull=True`
             yield Test(test.link, _UNSET)
+
+
+def _is_single(read: Read) -> bool:
+    """Whether a query was asked for one row, and not for many that a loop goes through."""
+    one = (*BY_KEY, *SHORTCUTS, "aget", "first", "afirst", "last", "one", "one_or_none", "scalar", "get_or_none")
+    calls = [called_name(link) for link in (read.sent, *read.links) if isinstance(link, cst.Call)]
+    return any(name in one or name.startswith("scalar_one") for name in calls)
+
+
+def _is_own(read: Read) -> bool:
+    """Whether a row was found by the user who sends the request: others don't move it."""
+    return any(test.value is not None and is_user(test.value) for test in conditions(read.links, ASKING))
 
 
 def _verdict(tests: list[Test], value: cst.BaseExpression) -> tuple[Test, bool] | None:

@@ -18,12 +18,15 @@ from flake8_concurrency.model.shapes import (
     may_be_state,
 )
 from flake8_concurrency.model.vocabulary import (
+    CODES,
+    DELETES,
     EVENTS,
     FILTERS,
     JUNCTIONS,
     NO_COLUMNS,
     NO_ROWS,
     READERS,
+    SAVING,
     SENDING,
     SHORTCUTS,
     STATES,
@@ -32,6 +35,8 @@ from flake8_concurrency.model.vocabulary import (
 _SELF = frozenset({"self", "cls"})
 _EVENT = STATES | EVENTS
 _ONE = frozenset("get aget filter first filter_by where exclude get_or_create aget_or_create".split())
+#: Asked and answered where a row is called a code.
+_CODE = "code!"
 _ONLY_FILTERS = FILTERS - READERS
 
 
@@ -67,6 +72,66 @@ def answers_move(root: ast.AST, names: Collection[str]) -> set[str]:
             parts = (part for arg in node.args for part in ast.walk(arg))
             found.update(part.attr for part in parts if isinstance(part, ast.Attribute))
     return found
+
+
+def asks_use(root: ast.AST) -> set[str]:
+    """The same for what may be used once; any row, or a code, where a function may delete what it has read."""
+    found = asks_move(root)
+    if _deletes(root):
+        found.add(ANY if _speaks_of_code(root) else _CODE)
+    return found
+
+
+def asks_any_use(root: ast.AST) -> set[str]:
+    """The same where any row counts, whatever it is called."""
+    return asks_move(root) | ({ANY} if _deletes(root) else set())
+
+
+def answers_use(root: ast.AST, names: Collection[str]) -> set[str]:
+    """What `answers_move` gives, and a code, where a row is read and something there is called one."""
+    found = answers_move(root, names)
+    if ANY in found and _speaks_of_code(root):
+        found.add(_CODE)
+    return found
+
+
+def asks_save(root: ast.AST) -> set[str]:
+    """Any row, where a function may save a whole one after it has set something of it."""
+    saved = {
+        ast.unparse(node.func.value)
+        for node in inside(root)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in SAVING
+        and not (node.args or node.keywords)
+    }
+    if not saved:
+        return set()
+    stored = (node for node in inside(root) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store))
+    return {ANY} if any(ast.unparse(node.value) in saved for node in stored) else set()
+
+
+def answers_save(root: ast.AST, names: Collection[str]) -> set[str]:
+    """Any row that a piece of the text may read."""
+    return set(answers_row(root, names))
+
+
+def _deletes(root: ast.AST) -> bool:
+    for node in inside(root):
+        if isinstance(node, ast.Call) and last_name(node.func) in DELETES and isinstance(node.func, ast.Attribute):
+            row = node.args[0] if len(node.args) == 1 else node.func.value
+            if isinstance(row, ast.Name) and not node.keywords:
+                return True
+    return False
+
+
+def _speaks_of_code(root: ast.AST) -> bool:
+    """Whether anything in a piece of the text is called a code."""
+    for node in ast.walk(root):
+        name = last_name(node) or str(getattr(node, "arg", None) or getattr(node, "name", None) or "")
+        if name and not CODES.isdisjoint(words(name)):
+            return True
+    return False
 
 
 @lru_cache(maxsize=512)

@@ -96,6 +96,19 @@ EFFECTS = frozenset(
     trigger grant credit debit redeem issue submit invite create fulfill ship provision withdraw deposit payout
     apply_async bulk_create post""".split()
 )
+#: What may be used once.
+CODES = frozenset(
+    """code token nonce otp invite invitation coupon voucher reset recovery activation verification challenge
+    onetime giftcard passcode pincode""".split()
+)
+#: What such a row says once it has been used.
+USES = frozenset("used redeemed consumed claimed spent accepted activated confirmed verified".split())
+DELETES = frozenset("delete adelete delete_instance".split())
+#: Functions that are there to get rid of a row, and don't use it.
+DISCARDING = frozenset(
+    """delete destroy remove revoke logout cleanup clear purge reject decline cancel unlink disconnect invalidate
+    expire discard drop prune unsubscribe disable deactivate withdraw unregister""".split()
+)
 #: Columns that say who has taken the row.
 TAKERS = frozenset("worker owner by node host pid runner agent lease".split())
 NOW = frozenset({"now", "utcnow", "time", "today", "current", "datetime"})

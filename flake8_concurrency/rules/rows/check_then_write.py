@@ -34,9 +34,9 @@ class CheckThenWrite(Rule):
     Bad:
 
         def approve(session, request_id):
-            request = session.get(AccessRequest, request_id)
-            if request.state == "pending":
-                request.state = "approved"
+            asked = session.get(AccessRequest, request_id)
+            if asked.state == "pending":
+                asked.state = "approved"
                 session.commit()
 
     Good:
@@ -90,7 +90,11 @@ class CheckThenWrite(Rule):
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         for move in self.file.moves.of(self.file.definitions.functions[node]):
-            if not move.is_idle and (move.is_state or self.file.is_named(self.code)):
+            if (
+                not move.is_idle
+                and not self.file.consumption.is_use(move)
+                and (move.is_state or self.file.is_named(self.code))
+            ):
                 self.report(
                     move.node,
                     row=move.row or "the row",
