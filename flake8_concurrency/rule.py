@@ -97,6 +97,8 @@ class Rule(cst.CSTVisitor):
     enabled: ClassVar[bool] = True
     #: True for a rule that is silent in tests, migrations, examples and generated files.
     quiet: ClassVar[bool] = False
+    #: A package without which the rule is off, and the extra of ours that brings it.
+    requires: ClassVar[tuple[str, str] | None] = None
     #: Codes of other linters that report the same defect, for `--concurrency-defer-to`.
     overlaps: ClassVar[tuple[str, ...]] = ()
 

@@ -23,6 +23,7 @@ from flake8_concurrency.model.moves import Moves
 from flake8_concurrency.model.names import Names
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
+from flake8_concurrency.model.raw_updates import RawUpdates
 from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.tree import Tree
@@ -110,6 +111,10 @@ class FileModel:
     @cached_property
     def whole_saves(self) -> WholeSaves:
         return WholeSaves(self)
+
+    @cached_property
+    def raw_updates(self) -> RawUpdates:
+        return RawUpdates(self)
 
     @cached_property
     def queries(self) -> Queries:

@@ -17,6 +17,7 @@ from flake8_concurrency.model.shapes import (
     last_name,
     may_be_state,
 )
+from flake8_concurrency.model.sql_text import is_readable
 from flake8_concurrency.model.vocabulary import (
     CODES,
     DELETES,
@@ -114,6 +115,23 @@ def asks_save(root: ast.AST) -> set[str]:
 def answers_save(root: ast.AST, names: Collection[str]) -> set[str]:
     """Any row that a piece of the text may read."""
     return set(answers_row(root, names))
+
+
+def asks_raw(root: ast.AST) -> set[str]:
+    """A SELECT, where a function may send an UPDATE; nothing where SQL can't be read."""
+    return {"SELECT"} if "UPDATE" in _statements(root) and is_readable() else set()
+
+
+def answers_raw(root: ast.AST, names: Collection[str]) -> set[str]:
+    """A SELECT, where a piece of the text may send one."""
+    del names
+    return _statements(root) & {"SELECT"}
+
+
+def _statements(root: ast.AST) -> set[str]:
+    """The first words of the strings in a piece of the text."""
+    strings = (node.value for node in ast.walk(root) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return {value.lstrip()[:6].upper() for value in strings}
 
 
 def _deletes(root: ast.AST) -> bool:

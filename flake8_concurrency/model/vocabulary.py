@@ -117,3 +117,10 @@ NOW = frozenset({"now", "utcnow", "time", "today", "current", "datetime"})
 def is_session_name(name: str) -> bool:
     """Whether a name alone says that it is a session."""
     return (name in SESSION_NAMES and name not in _SHORT) or name.lower().endswith("session")
+
+
+#: Methods of cursors, connections and sessions that take a statement of SQL.
+EXECUTES = frozenset(
+    """execute fetchrow fetchval fetch fetch_one fetch_val fetch_all fetchone fetchall scalar exec_driver_sql
+    execute_fetchall execute_sql""".split()
+)
