@@ -83,7 +83,21 @@ class Consumption:
                 or not self._is_used(function, call, row)
             ):
                 continue
-            yield Use(call, text(row), "deleted", read, self._is_called_code(text(row), read))
+            is_code = self._is_called_code(text(row), read)
+            if is_code or self._is_tested(function, call, row):
+                yield Use(call, text(row), "deleted", read, is_code)
+
+    def _is_tested(self, function: FunctionInfo, call: cst.Call, row: cst.Name) -> bool:
+        """Whether something of the row was tested before, apart from whether there is one."""
+        order = self._file.tree.order
+        return any(
+            isinstance(node, cst.If) and order(node) < order(call) and self._mentions(node.test, row)
+            for node in self._file.tree.within(function.node.body)
+        )
+
+    def _mentions(self, test: cst.BaseExpression, row: cst.Name) -> bool:
+        parts = (part for part in self._file.tree.within(test) if isinstance(part, cst.Attribute))
+        return any(isinstance(part.value, cst.Name) and part.value.value == row.value for part in parts)
 
     @staticmethod
     def _is_called_code(row: str, read: Read) -> bool:
