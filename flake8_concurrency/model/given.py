@@ -9,14 +9,13 @@ import libcst as cst
 from flake8_concurrency.model import clauses
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.locks import called_name, words
-from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read
+from flake8_concurrency.model.reads import DJANGO, PEEWEE, SQLALCHEMY, TORTOISE, Read
 from flake8_concurrency.model.spelling import last_name, text
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
 _NOTHING: tuple[Read, ...] = ()
-_PEEWEE, _TORTOISE = "peewee", "tortoise"
 #: What peewee's and Tortoise's classes have, and neither Django's nor SQLAlchemy's.
 _OWN_METHODS = frozenset("get_by_id get_or_none".split())
 _CLAUSES = frozenset("filter exclude select_for_update".split())
@@ -91,7 +90,7 @@ class Given:
             return (start._replace(shape="row", sent=node, links=(node,)),)
         locked = name == "select_for_update"
         is_choosing = name in _CLAUSES and (locked or any(arg.keyword is not None for arg in node.args))
-        if is_choosing or (name == "select" and mapper == _PEEWEE):
+        if is_choosing or (name == "select" and mapper == PEEWEE):
             return (start._replace(query=node, sent=node, links=(node,), locked=locked),)
         return _NOTHING
 
@@ -102,13 +101,13 @@ class Given:
             first = node.args[0].value
             left = first.left if isinstance(first, cst.Comparison) else None
             is_column = isinstance(left, cst.Attribute) and text(left.value) == text(receiver)
-            return _PEEWEE if is_column else ""
+            return PEEWEE if is_column else ""
         if name in _OWN_METHODS:
-            return _TORTOISE if self._is_awaited(node) else _PEEWEE
-        if _PEEWEE in self._imports.roots or "playhouse" in self._imports.roots:
-            return _PEEWEE
-        is_tortoise = _TORTOISE in self._imports.roots or (self._is_awaited(node) and bool(keywords))
-        return _TORTOISE if is_tortoise and not self._imports.sqlalchemy else ""
+            return TORTOISE if self._is_awaited(node) else PEEWEE
+        if PEEWEE in self._imports.roots or "playhouse" in self._imports.roots:
+            return PEEWEE
+        is_tortoise = TORTOISE in self._imports.roots or (self._is_awaited(node) and bool(keywords))
+        return TORTOISE if is_tortoise and not self._imports.sqlalchemy else ""
 
     def _is_awaited(self, node: cst.CSTNode) -> bool:
         parent = self._file.tree.parents[node]

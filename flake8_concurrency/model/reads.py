@@ -10,6 +10,8 @@ from flake8_concurrency.model.calls import argument
 from flake8_concurrency.model.definitions import FunctionInfo
 
 DJANGO, SQLALCHEMY = "Django", "SQLAlchemy"
+#: Mappers that save their rows as Django does.
+PEEWEE, TORTOISE = "peewee", "tortoise"
 
 
 class Read(NamedTuple):
@@ -39,6 +41,13 @@ class Read(NamedTuple):
     entities: tuple[cst.BaseExpression, ...] = ()
     #: The mapper, where it is another one that saves its rows as Django does.
     mapper: str = ""
+
+    @property
+    def locking(self) -> str:
+        """The method of a query that locks its rows, as it is written."""
+        if self.mapper == PEEWEE:
+            return "for_update"
+        return "select_for_update" if self.orm == DJANGO else "with_for_update"
 
 
 def argument_for(info: FunctionInfo, name: str, call: cst.Call) -> cst.BaseExpression | None:

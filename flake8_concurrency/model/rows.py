@@ -186,6 +186,8 @@ class Rows:
         row = text(write.row)
         if not row or node is not write.node or self._file.queries.of(write.row):
             return None
+        if function.name.endswith("create"):
+            return None
         if not self.saving.saves_column(function, node, row, write.attribute):
             return None
         if row != function.this and not self._is_reached(write.row, function):

@@ -41,8 +41,8 @@ from flake8_concurrency.model.vocabulary import (
     is_session_name,
 )
 
-#: Words that decide something about the rows of a whole file.
-KEEPS = re.compile(r"(?i)\b(serializable|repeatable\w*|version_id_col|\w*VersionField)\b")
+#: Words that decide something about the rows of a whole file, or of a view whose framework calls what has them.
+KEEPS = re.compile(r"(?i)\b(select_for_update|serializable|repeatable\w*|version_id_col|\w*VersionField)\b")
 #: Asked and answered where any row, or any state, will do.
 _ANY = "*"
 #: Asked where a column must be known to hold a collection.

@@ -66,7 +66,7 @@ class WholeSaves:
         if name == function.this or self._is_changed_otherwise(function, call, name):
             return None
         read = self._file.rows.unlocked(row, call, function)
-        if read is None or read.partial or read.orm != DJANGO:
+        if read is None or read.partial or read.mapper or read.orm != DJANGO:
             return None
         if any(self._file.rows.is_settled(function, call, name, column, read) for column in columns):
             return None

@@ -108,5 +108,5 @@ class CheckThenWrite(Rule):
 
 def _remedy(move: Move) -> str:
     if move.read.orm == DJANGO:
-        return ".select_for_update() in a transaction, or an update() whose filter() asks for the state again"
-    return ".with_for_update() on the query, or an update() whose where() asks for the state again"
+        return f".{move.read.locking}() in a transaction, or an UPDATE whose WHERE asks for the state again"
+    return f".{move.read.locking}() on the query, or an UPDATE whose WHERE asks for the state again"

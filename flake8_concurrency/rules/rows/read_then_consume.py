@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.reads import DJANGO
 from flake8_concurrency.model.shapes import KEEPS
 from flake8_concurrency.model.state_shapes import answers_use, asks_any_use, asks_own_move, asks_use
 from flake8_concurrency.model.vocabulary import FILTERS, HOOKS, READERS
@@ -99,12 +98,11 @@ class ReadThenConsume(Rule):
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         for use in self.file.consumption.of(self.file.definitions.functions[node]):
             if use.is_code or self.file.is_named(self.code):
-                lock = ".select_for_update()" if use.read.orm == DJANGO else ".with_for_update()"
                 what = "delete() on a query" if use.how == "deleted" else "a conditional update()"
                 self.report(
                     use.node,
                     row=use.row,
                     how=use.how,
                     line=self.file.line(use.read.sent),
-                    remedy=f"{lock}, or {what} and its row count",
+                    remedy=f".{use.read.locking}(), or {what} and its row count",
                 )
