@@ -40,10 +40,6 @@ _NO_ROWS = frozenset(
 )
 
 
-#: The modules in which mapped classes are.
-_MODELS = frozenset("models model entities orm tables".split())
-
-
 class Handed:
     """Answers for one file which values are rows, going by what is done with them.
 
@@ -125,7 +121,7 @@ class Handed:
         if info is None or not self.commits(info):
             return _NOTHING
         how = [call for call, given in self._keeping(info).get(name, ()) if self._is_bound(given, binding)]
-        if not how and not self._is_mapped(binding):
+        if not how:
             return _NOTHING
         if binding.how == "param":
             return self._row(binding.node) if self._is_kept_param(binding, info) else _NOTHING
@@ -133,16 +129,6 @@ class Handed:
         if not isinstance(value, cst.Call) or not self._is_got(value, how, binding.path):
             return _NOTHING
         return self._row(value)
-
-    def _is_mapped(self, binding: Binding) -> bool:
-        """Whether a parameter is said to be of a class that a module of models has."""
-        written = binding.annotation if binding.how == "param" else None
-        if isinstance(written, cst.BinaryOperation):
-            written = written.left
-        if written is None or not isinstance(written, cst.Name | cst.Attribute):
-            return False
-        home = (self._file.qualified(written) or "").rpartition(".")[0]
-        return not _MODELS.isdisjoint(home.split("."))
 
     def _is_bound(self, given: cst.Name, binding: Binding) -> bool:
         return any(one.node is binding.node for one in self._file.names.reaching(given) or ())

@@ -107,7 +107,7 @@ def _is_handed_row(root: ast.AST) -> bool:
     if not any(isinstance(node, ast.Call) and _is_of_session(node, COMMITS) for node in nodes):
         return False
     return any(map(_hands_row, nodes)) or any(
-        isinstance(node, ast.Name | ast.Attribute) and (_last_name(node) in INJECTING or _may_be_class(node))
+        isinstance(node, ast.Name | ast.Attribute) and _last_name(node) in INJECTING
         for function in ast.walk(root)
         if isinstance(function, Function)
         for arg in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
