@@ -10,13 +10,14 @@ import libcst as cst
 from flake8_concurrency.model.conditions import conditions, is_constant, names_one, names_owner
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locks import called_name, words
-from flake8_concurrency.model.reads import DJANGO, Read
+from flake8_concurrency.model.reads import DJANGO, Read, argument_for
 from flake8_concurrency.model.spelling import is_user, last_name, text
 from flake8_concurrency.model.vocabulary import (
     ASKING,
     BY_KEY,
     EFFECTS,
     EVENTS,
+    HOOKS,
     NO_COLUMNS,
     NO_ROWS,
     NOW,
@@ -139,6 +140,22 @@ class Moves:
                 for node, row, attribute, value in _assigned(method):
                     if text(row) == method.this:
                         yield _Step(call, call.func.value, attribute, value, node, method, method.this)
+        for call in function.calls:
+            yield from self._handed_on(function, call)
+
+    def _handed_on(self, function: FunctionInfo, call: cst.Call) -> Iterator[_Step]:
+        """The rows that a call gives to a function of the file, which moves them without a test of its own."""
+        callee = self._file.callee(call) if call.args else None
+        if callee is None or callee is function or callee.name in HOOKS or self._file.locks.takes(callee):
+            return
+        for param in callee.params:
+            known = param.name.value
+            given = argument_for(callee, known, call)
+            if known == callee.this or given is None or not text(given):
+                continue
+            for node, row, attribute, value in _assigned(callee):
+                if text(row) == known and not any(True for _ in self._tests(callee, node, known, attribute)):
+                    yield _Step(call, given, attribute, value, node, callee, known)
 
     def _moved(self, function: FunctionInfo, step: _Step) -> Iterator[Move]:
         """The move that a write makes, if it is one; by the test in Python, or by the one in the query."""

@@ -39,9 +39,18 @@ class WholeSaves:
         saves = [call for call in function.calls if self._is_whole(call)]
         if not saves or self._file.locks.is_serial() or self._file.rows.runs_alone(function):
             return []
-        spoken = self._spoken_of(function)
-        found = (self._save(function, call) for call in saves)
-        return [save for save in found if save is not None and (save.row, save.read.sent) not in spoken]
+        spoken, handed = self._spoken_of(function), self._spoken_of_by_callers(function)
+        found = [save for save in (self._save(function, call) for call in saves) if save is not None]
+        return [s for s in found if (s.row, s.read.sent) not in spoken and s.read.sent not in handed]
+
+    def _spoken_of_by_callers(self, function: FunctionInfo) -> set[cst.CSTNode]:
+        """The reads whose rows the function is handed by who is told to lock them."""
+        found: set[cst.CSTNode] = set()
+        for call in self._file.queries.callers(function):
+            outer = self._file.function_of(call)
+            moves = self._file.moves.of(outer) if outer is not None else ()
+            found.update(move.read.sent for move in moves if move.node is call)
+        return found
 
     @staticmethod
     def _is_whole(call: cst.Call) -> bool:

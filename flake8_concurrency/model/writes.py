@@ -287,7 +287,10 @@ class _Old:
                 return NO
             return CHANGED if any(self.made(argument) for argument in arguments) else NO
         if name in SPLITTING and isinstance(node.func, cst.Attribute):
-            return self.made(arguments[0]) if name == "join" and arguments else self.made(node.func.value)
+            if name != "join":
+                return self.made(node.func.value)
+            # What a comprehension puts together again is the old value in another form.
+            return self.made(arguments[0]) if arguments and not isinstance(arguments[0], COMPREHENSIONS) else NO
         if name not in COPYING:
             return self._combined(name, arguments)
         if name == "copy" and not arguments and isinstance(node.func, cst.Attribute):
