@@ -103,6 +103,9 @@ class WholeSaves:
                 continue
             if any(text(arg.value) == row for arg in other.args):
                 return True
+            if called_name(other) in ("save", "delete") and text(other.func).startswith(f"{row}.") and _is_deep(other):
+                # `row.file.save(...)` sets the column of the file.
+                return True
             if (
                 isinstance(other.func, cst.Attribute)
                 and text(other.func.value) == row
@@ -110,6 +113,10 @@ class WholeSaves:
             ):
                 return True
         return False
+
+
+def _is_deep(call: cst.Call) -> bool:
+    return isinstance(call.func, cst.Attribute) and isinstance(call.func.value, cst.Attribute)
 
 
 def _rows_at(node: cst.CSTNode) -> list[str]:
