@@ -103,7 +103,11 @@ class WholeSaves:
                 continue
             if any(text(arg.value) == row for arg in other.args):
                 return True
-            if called_name(other) in ("save", "delete") and text(other.func).startswith(f"{row}.") and _is_deep(other):
+            if (
+                called_name(other) in ("save", "delete")
+                and text(other.func).startswith(f"{row}.")
+                and _is_deep(other, row)
+            ):
                 # `row.file.save(...)` sets the column of the file.
                 return True
             if (
@@ -115,8 +119,8 @@ class WholeSaves:
         return False
 
 
-def _is_deep(call: cst.Call) -> bool:
-    return isinstance(call.func, cst.Attribute) and isinstance(call.func.value, cst.Attribute)
+def _is_deep(call: cst.Call, row: str) -> bool:
+    return isinstance(call.func, cst.Attribute) and text(call.func.value) != row
 
 
 def _rows_at(node: cst.CSTNode) -> list[str]:
