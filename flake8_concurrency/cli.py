@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import importlib.util
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -80,6 +81,9 @@ def _titled(heading: str, block: str) -> str:
 
 def _when(rule: type[Rule]) -> Iterator[str]:
     yield "by default" if rule.enabled else f"only when enabled: --concurrency-enable={rule.code}"
+    if rule.requires is not None and importlib.util.find_spec(rule.requires[0]) is None:
+        package, extra = rule.requires
+        yield f'not here: {package} is not installed (pip install "flake8-concurrency[{extra}]")'
     if rule.quiet:
         yield "not in tests, migrations, examples and generated files (--concurrency-quiet-paths)"
     if rule.overlaps:

@@ -53,11 +53,12 @@ def lint(
     rules = [rule for rule in catalogue.rules() if options.is_enabled(rule) and not (quiet and rule.quiet)]
     source = source.removeprefix("\ufeff")
     lines = split_lines(source)
+    named = {rule.code for rule in rules if options.is_named(rule)}
     try:
         if tree is None:
             tree = _parsed(source)
         with _uncollected():
-            part = narrow(rules, lines, tree, options.blocking_calls) if gate else whole(rules, lines, tree)
+            part = narrow(rules, lines, tree, options.blocking_calls, named) if gate else whole(rules, lines, tree)
             if part is None:
                 return []
             try:
@@ -102,7 +103,8 @@ def _model(module: cst.Module, part: Slice, options: Options, *, quiet: bool, pr
         for name, twin in options.blocking_calls.items()
     }
     positions = Positions(tree, part.starts, part.lines)
-    return FileModel(tree, positions, quiet=quiet, program=program, configured=configured)
+    named = {rule.code for rule in part.rules if options.is_named(rule)}
+    return FileModel(tree, positions, quiet=quiet, program=program, configured=configured, named=named)
 
 
 def _findings(model: FileModel, rules: Sequence[type[Rule]]) -> list[Located]:

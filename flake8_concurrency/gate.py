@@ -38,10 +38,20 @@ def whole(rules: Sequence[type[Rule]], lines: Sequence[str], tree: ast.Module) -
 
 
 def narrow(
-    rules: Sequence[type[Rule]], lines: Sequence[str], tree: ast.Module, configured: Collection[str] = ()
+    rules: Sequence[type[Rule]],
+    lines: Sequence[str],
+    tree: ast.Module,
+    configured: Collection[str] = (),
+    named: Collection[str] = (),
 ) -> Slice | None:
-    """The slice of a text that the rules need; None when no rule can speak. `configured`: the user's blocking calls."""
-    gates = could_speak({rule: rule.gate_for(configured) for rule in rules}, set(WORD.findall("".join(lines))))
+    """The slice of a text that the rules need; None when no rule can speak.
+
+    `configured` are the user's blocking calls, `named` the codes of the rules that the user asks for.
+    """
+    asked = {rule: rule.named_gate if rule.code in named else None for rule in rules}
+    gates = could_speak(
+        {rule: asked[rule] or rule.gate_for(configured) for rule in rules}, set(WORD.findall("".join(lines)))
+    )
     if not gates:
         return None
     outline = Outline(list(units(tree, lines)))

@@ -86,8 +86,13 @@ class Options:
 
     def is_enabled(self, rule: Switched) -> bool:
         """Whether `rule` may speak in this run at all."""
-        named = rule.enabled or ALL in self.enable or rule.code.startswith(tuple(self.enable))
-        return named and not any(code.startswith(tuple(self.defer_to)) for code in rule.overlaps)
+        return (rule.enabled or self.is_named(rule)) and not any(
+            code.startswith(tuple(self.defer_to)) for code in rule.overlaps
+        )
+
+    def is_named(self, rule: Switched) -> bool:
+        """Whether the user asks for `rule`: one that reports by default may then have more to say."""
+        return ALL in self.enable or rule.code.startswith(tuple(self.enable))
 
     def is_quiet(self, filename: str) -> bool:
         """Whether quiet rules are silent in `filename`.

@@ -94,10 +94,14 @@ class Rule(cst.CSTVisitor):
     #: A `str.format` template: what is wrong and what follows, then the remedy.
     message: ClassVar[str]
     gate: ClassVar[Gate]
+    #: The gate in a run in which the user names the rule, where it then says more (see `FileModel.is_named`).
+    named_gate: ClassVar[Gate | None] = None
     #: False for a rule that reports only when named in `--concurrency-enable`.
     enabled: ClassVar[bool] = True
     #: True for a rule that is silent in tests, migrations, examples and generated files.
     quiet: ClassVar[bool] = False
+    #: A package without which the rule is off, and the extra of ours that brings it.
+    requires: ClassVar[tuple[str, str] | None] = None
     #: Codes of other linters that report the same defect, for `--concurrency-defer-to`.
     overlaps: ClassVar[tuple[str, ...]] = ()
 

@@ -23,7 +23,7 @@ _DJANGO_OTHER = frozenset(
 )
 #: What reads columns in place of rows.
 COLUMNS = frozenset({"values", "values_list"})
-_DJANGO_ROW = frozenset("get aget first afirst last alast earliest aearliest latest alatest".split())
+_DJANGO_ROW = frozenset("get aget get_or_none first afirst last alast earliest aearliest latest alatest".split())
 _DJANGO_PAIR = frozenset("get_or_create aget_or_create update_or_create aupdate_or_create".split())
 _DJANGO_KEYED = frozenset({"in_bulk", "ain_bulk"})
 
@@ -72,6 +72,8 @@ class Imports(NamedTuple):
     django: bool
     sqlalchemy: bool
     other: bool
+    #: Every package that the module imports from.
+    roots: frozenset[str] = frozenset()
 
     @property
     def may_be_django(self) -> bool:
@@ -91,6 +93,7 @@ def imported(module: cst.Module) -> Imports:
         django=not roots.isdisjoint({"django", "rest_framework"}),
         sqlalchemy=not roots.isdisjoint({"sqlalchemy", "sqlmodel", "flask_sqlalchemy"}),
         other=not roots.isdisjoint(_OTHER_MAPPERS),
+        roots=frozenset(roots),
     )
 
 

@@ -36,12 +36,12 @@ class Condition(NamedTuple):
     is_equal: bool = False
 
 
-def conditions(links: tuple[cst.CSTNode, ...]) -> list[Condition]:
-    """Every test in the links of a chain, in order."""
+def conditions(links: tuple[cst.CSTNode, ...], asking: frozenset[str] = FILTERS) -> list[Condition]:
+    """Every test in the links of a chain, in order; `asking` are the methods and functions that choose rows."""
     return [
         found
         for link in links
-        if isinstance(link, cst.Call) and called_name(link) in FILTERS
+        if isinstance(link, cst.Call) and called_name(link) in asking
         for found in _of_call(link, link)
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 
 import libcst as cst
@@ -10,6 +10,7 @@ import libcst as cst
 from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.claims import Claims
+from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
 from flake8_concurrency.model.executors import Executors
 from flake8_concurrency.model.facts import Kind
@@ -20,16 +21,19 @@ from flake8_concurrency.model.http import Http
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.locks import Locks
 from flake8_concurrency.model.loops import Loops
+from flake8_concurrency.model.moves import Moves
 from flake8_concurrency.model.names import Names
 from flake8_concurrency.model.origins import Origins
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
+from flake8_concurrency.model.raw_updates import RawUpdates
 from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sentinels import Sentinels
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.threads import Threads
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.waits import Waits
+from flake8_concurrency.model.whole_saves import WholeSaves
 from flake8_concurrency.model.works import Works
 from flake8_concurrency.model.writes import Writes
 
@@ -46,6 +50,7 @@ class FileModel:
         quiet: bool = False,
         program: bool = False,
         configured: Mapping[str, Blocking] | None = None,
+        named: Collection[str] = (),
     ) -> None:
         self.tree = tree
         self.positions = positions
@@ -55,6 +60,7 @@ class FileModel:
         self.is_program = program
         self._package = package
         self._configured = configured or {}
+        self._named = named
 
     @cached_property
     def names(self) -> Names:
@@ -113,6 +119,22 @@ class FileModel:
         return Claims(self)
 
     @cached_property
+    def moves(self) -> Moves:
+        return Moves(self)
+
+    @cached_property
+    def consumption(self) -> Consumption:
+        return Consumption(self)
+
+    @cached_property
+    def whole_saves(self) -> WholeSaves:
+        return WholeSaves(self)
+
+    @cached_property
+    def raw_updates(self) -> RawUpdates:
+        return RawUpdates(self)
+
+    @cached_property
     def queries(self) -> Queries:
         return Queries(self)
 
@@ -142,6 +164,10 @@ class FileModel:
         if kinds is not None:
             kinds.forget()
         self.__dict__.clear()
+
+    def is_named(self, code: str) -> bool:
+        """Whether the user asks for a rule by its code, so that it also says what it does not say by default."""
+        return code in self._named
 
     # -- what most rules ask -----------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from flake8_concurrency.model import clauses
 from flake8_concurrency.model.bindings import Binding
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
+from flake8_concurrency.model.given import Given
 from flake8_concurrency.model.handed import Handed
 from flake8_concurrency.model.locks import asks_for_lock, called_name, is_lock_name, is_locking
 from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read, argument_for, as_shape, elements, unpacked
@@ -41,6 +42,7 @@ class Queries:
         self._imports = clauses.imported(file.tree.module)
         self._calls: dict[str, list[cst.Call]] | None = None
         self.handed = Handed(file, self._imports)
+        self.given = Given(file, self._imports)
 
     # -- the question ------------------------------------------------------------------------------------------------
 
@@ -99,7 +101,7 @@ class Queries:
         found = _NOTHING
         for binding in self._file.names.reaching(node) or ():
             found += self.bound(binding) or self._kept(binding, node.value)
-        return found or self.handed.visitor(node)
+        return found or self.handed.visitor(node) or self.given.named(node)
 
     def _kept(self, binding: Binding, name: str) -> tuple[Read, ...]:
         """What the function that binds a name keeps as a row of its session."""
@@ -204,9 +206,10 @@ class Queries:
             return (Read("row", DJANGO, node, node),)
         own = self._own_attribute(node)
         if own is not None:
-            return own
+            return own or self.given.held(node)
         rows = (read for read in self.of(node.value) if read.shape in ("row", "pair"))
-        return tuple(read._replace(shape="row", model=None, related=True) for read in rows)
+        found = tuple(read._replace(shape="row", model=None, related=True, entities=()) for read in rows)
+        return found or self.given.held(node)
 
     def _own_attribute(self, node: cst.Attribute) -> tuple[Read, ...] | None:
         """What an attribute of one of the file's own objects holds, wherever it is assigned; None for other objects."""
@@ -253,6 +256,7 @@ class Queries:
     def _started(self, name: str, receiver: cst.BaseExpression | None, node: cst.Call) -> tuple[Read, ...]:
         """A call on something unknown, where its shape tells enough."""
         found = self._of_session(name, receiver, node) or self._of_library(name, node)
+        found = found or self.given.asked(name, receiver, node) or self.given.inherited(name, receiver, node)
         if found:
             return found
         if is_locking(node):
@@ -305,6 +309,8 @@ class Queries:
             if not shape:
                 continue
             is_partial = read.partial or name in clauses.COLUMNS
+            if read.entities and read.shape == "query":
+                shape = {"row": "pair", "rows": "pairs"}.get(shape, shape)
             changed = read._replace(shape=shape, sent=node, links=(*read.links, node), partial=is_partial)
             if read.shape in ("query", "statement"):
                 is_lock = is_lock_name(name)
@@ -342,9 +348,12 @@ class Queries:
             return self._selected(node)
         if name in SHORTCUTS and first is not None:
             shape = "rows" if "list" in name else "row"
-            given = self.of(first) or (
-                (Read("query", DJANGO, node, node, first),) if clauses.names_class(first) else ()
-            )
+            given = self.of(first)
+            if not given and clauses.names_class(first):
+                given = (Read("query", DJANGO, node, node, first),)
+            elif not given and isinstance(first, cst.Attribute):
+                # `get_object_or_404(order.lines, pk=pk)`: what is not a class can only be a manager.
+                given = (Read("query", DJANGO, node, node, related=True),)
             return tuple(
                 read._replace(shape=shape, sent=node, links=(*read.links, node))
                 for read in given
@@ -375,8 +384,9 @@ class Queries:
         entities = [arg.value for arg in node.args]
         if not entities or any(arg.keyword is not None or arg.star for arg in node.args):
             return _NOTHING
-        if len(entities) == 1 and clauses.names_class(entities[0]):
-            return (Read(shape, SQLALCHEMY, node, node, entities[0], session=session),)
+        if clauses.names_class(entities[0]):
+            several = tuple(entities) if len(entities) > 1 else ()
+            return (Read(shape, SQLALCHEMY, node, node, entities[0], session=session, entities=several),)
         owners = [clauses.owner(entity) for entity in entities]
         if owners[0] is None or any(owner is None or text(owner) != text(owners[0]) for owner in owners):
             return _NOTHING
@@ -403,8 +413,8 @@ class Queries:
                 for read in base
                 if read.shape in ("query", "rows", "pairs")
             )
-        first = isinstance(node.slice[0].slice, cst.Index) and literal(node.slice[0].slice.value) == (0,)
-        found = tuple(
-            as_shape(read, "row") for read in base if read.shape == "keyed" or (read.shape == "pair" and first)
-        )
+        found = tuple(as_shape(read, "row") for read in base if read.shape == "keyed")
+        position = literal(node.slice[0].slice.value) if isinstance(node.slice[0].slice, cst.Index) else None
+        if position is not None and isinstance(position[0], int):
+            found += unpacked(base, (position[0],))
         return found + elements(base, node)

@@ -10,6 +10,8 @@ from flake8_concurrency.model.calls import argument
 from flake8_concurrency.model.definitions import FunctionInfo
 
 DJANGO, SQLALCHEMY = "Django", "SQLAlchemy"
+#: Mappers that save their rows as Django does.
+PEEWEE, TORTOISE = "peewee", "tortoise"
 
 
 class Read(NamedTuple):
@@ -35,6 +37,17 @@ class Read(NamedTuple):
     partial: bool = False
     #: No query shows: only its use tells that it is a row, so its session must be seen to commit.
     assumed: bool = False
+    #: What is read where that are several things: `select(Order, Customer)`.
+    entities: tuple[cst.BaseExpression, ...] = ()
+    #: The mapper, where it is another one that saves its rows as Django does.
+    mapper: str = ""
+
+    @property
+    def locking(self) -> str:
+        """The method of a query that locks its rows, as it is written."""
+        if self.mapper == PEEWEE:
+            return "for_update"
+        return "select_for_update" if self.orm == DJANGO else "with_for_update"
 
 
 def argument_for(info: FunctionInfo, name: str, call: cst.Call) -> cst.BaseExpression | None:
@@ -50,7 +63,9 @@ def elements(reads: tuple[Read, ...], at: cst.CSTNode | None) -> tuple[Read, ...
     """What iterating gives, or indexing."""
     single = {"query": "row", "rows": "row", "pairs": "pair", "result": "pair"}
     return tuple(
-        read._replace(shape=single[read.shape], sent=at if read.shape == "query" and at is not None else read.sent)
+        read._replace(
+            shape=_each(read, single[read.shape]), sent=at if read.shape == "query" and at is not None else read.sent
+        )
         if read.shape in single
         else read
         for read in reads
@@ -63,7 +78,25 @@ def unpacked(reads: tuple[Read, ...], path: tuple[int, ...]) -> tuple[Read, ...]
     """What stands at a path in tuples of what was read."""
     if not path:
         return reads
-    return tuple(as_shape(read, "row") for read in reads if read.shape == "pair") if path == (0,) else ()
+    if len(path) > 1:
+        return ()
+    return tuple(
+        item_of(read, path[0]) for read in reads if read.shape == "pair" and path[0] in range(len(read.entities) or 1)
+    )
+
+
+def item_of(read: Read, position: int) -> Read:
+    """One of the things that a row of several holds."""
+    if not read.entities:
+        return as_shape(read, "row")
+    entity = read.entities[position]
+    # A column among them is no row.
+    is_column = isinstance(entity, cst.Attribute) and not entity.attr.value[:1].isupper()
+    return read._replace(shape="row", model=entity, entities=(), partial=read.partial or is_column)
+
+
+def _each(read: Read, shape: str) -> str:
+    return "pair" if shape == "row" and read.entities and read.shape == "query" else shape
 
 
 def as_shape(read: Read, shape: str) -> Read:

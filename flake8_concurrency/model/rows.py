@@ -109,11 +109,11 @@ class Rows:
         if method is not None and read.orm == DJANGO and self._method_saves(method, write.attribute):
             return True
         if write.how == "sent":
-            return self._is_sent_blindly(write, read, row)
+            return self.is_sent_blindly(write, read, row)
         # A row without a name (`Coupon.objects.get(pk=pk).use()`) can't be saved later.
         return bool(row) and self.saving.reaches(function, node, row, write.attribute, read)
 
-    def _is_sent_blindly(self, write: Write, read: Read, row: str) -> bool:
+    def is_sent_blindly(self, write: Write, read: Read, row: str) -> bool:
         """Whether an UPDATE asks for the row that its value was computed from, and for nothing else.
 
         Anything else may be what has changed if another was faster: `balance=account.balance`, `version == seen`.
@@ -163,6 +163,13 @@ class Rows:
     def _method_saves(self, method: FunctionInfo, attribute: str) -> bool:
         return method.this is not None and self.saving.saves_own(method, method.this, attribute)
 
+    def is_settled(self, function: FunctionInfo, node: cst.CSTNode, row: str, attribute: str, read: Read) -> bool:
+        """Whether no other writer can be overwritten: the row is made here, has a version, or this is no column."""
+        info = self.model(read)
+        if self.columns.of(info, attribute) in (NONE, RELATION) or self.columns.has_version(info):
+            return True
+        return self._is_new(function, node, row, read)
+
     # -- where the row came from -------------------------------------------------------------------------------------
 
     def unlocked(self, row: cst.BaseExpression, node: cst.CSTNode, function: FunctionInfo) -> Read | None:
@@ -178,6 +185,8 @@ class Rows:
         """A row that no query shows, where `save(update_fields=["n"])` after the write of `n` tells that it is one."""
         row = text(write.row)
         if not row or node is not write.node or self._file.queries.of(write.row):
+            return None
+        if function.name.endswith("create"):
             return None
         if not self.saving.saves_column(function, node, row, write.attribute):
             return None

@@ -16,6 +16,7 @@ from flake8_concurrency.model.vocabulary import (
     CHANGING,
     CHOOSING,
     CLASS_WORDS,
+    COMBINING,
     COMMITS,
     COPYING,
     DISPATCHING,
@@ -32,6 +33,7 @@ from flake8_concurrency.model.vocabulary import (
     ONLY_COLLECTIONS,
     SAVING,
     SENDING,
+    SPLITTING,
     STATES,
     TAKERS,
     VISITOR,
@@ -39,8 +41,8 @@ from flake8_concurrency.model.vocabulary import (
     is_session_name,
 )
 
-#: Words that decide something about the rows of a whole file.
-KEEPS = re.compile(r"(?i)\b(serializable|repeatable\w*|version_id_col|\w*VersionField)\b")
+#: Words that decide something about the rows of a whole file, or of a view whose framework calls what has them.
+KEEPS = re.compile(r"(?i)\b(select_for_update|serializable|repeatable\w*|version_id_col|\w*VersionField)\b")
 #: Asked and answered where any row, or any state, will do.
 _ANY = "*"
 #: Asked where a column must be known to hold a collection.
@@ -86,9 +88,17 @@ def answers_row(root: ast.AST, names: Collection[str]) -> set[str]:
         name = _last_name(node.func if isinstance(node, ast.Call) else node)
         if _COLLECTION.search(name):
             found.add(_IN_PLACE)
-    if _ANY not in found and (_saves_columns(root) or _is_handed_row(root)):
+    if _ANY not in found and (_is_given(root) or _saves_columns(root) or _is_handed_row(root)):
         found.add(_ANY)
     return found
+
+
+def _is_given(root: ast.AST) -> bool:
+    """Whether Django hands a function a row as its parameter."""
+    if not isinstance(root, Function):
+        return False
+    names = {arg.arg for arg in (*root.args.posonlyargs, *root.args.args, *root.args.kwonlyargs)}
+    return "instance" in names and (root.name == "update" or "sender" in names)
 
 
 def _is_handed_row(root: ast.AST) -> bool:
@@ -131,17 +141,21 @@ def _hands_row(node: ast.AST) -> bool:
 
 def _may_read(node: ast.AST, names: Collection[str]) -> bool:
     if isinstance(node, ast.Attribute):
+        if node.attr in ("object", "instance"):
+            return isinstance(node.value, ast.Name)
         return node.attr in MANAGERS or _is_user(node) or (node.attr == "query" and _may_be_class(node.value))
     if not isinstance(node, ast.Call):
         return False
     name = _last_name(node.func)
-    if name in BY_KEY and node.args and _may_be_class(node.args[0]):
+    if name in BY_KEY and node.args and (_may_be_class(node.args[0]) or isinstance(node.args[0], ast.Compare)):
+        return True
+    if name == "get_or_404":
         return True
     if name in WITH_KEYWORDS:
         return _only_django(name, node)
     if name == "query":
         return bool(node.args) and (_may_be_class(node.args[0]) or isinstance(node.args[0], ast.Attribute))
-    return name in names and name not in COMMITS and name not in SAVING
+    return name in names and name not in COMMITS and name not in SAVING and name not in ("object", "instance")
 
 
 def _only_django(name: str, call: ast.Call) -> bool:
@@ -416,10 +430,13 @@ def _assigned(targets: list[ast.expr], value: ast.expr, sources: _Sources) -> It
 
 def _may_be_made(value: ast.expr) -> bool:
     match value:
-        case ast.Constant() | ast.Attribute() | ast.JoinedStr() | ast.Lambda() | ast.Compare():
+        case ast.Constant() | ast.Attribute() | ast.Lambda() | ast.Compare():
             return False
+        case ast.JoinedStr():
+            return sum(isinstance(part, ast.FormattedValue) for part in value.values) > 1
         case ast.Call():
-            return _last_name(value.func) in COPYING | CHOOSING | MERGING
+            name = _last_name(value.func)
+            return name in COPYING | CHOOSING | MERGING | SPLITTING or not COMBINING.isdisjoint(words(name))
         case ast.IfExp():
             return _may_be_made(value.body) or _may_be_made(value.orelse)
         case ast.BoolOp():
@@ -503,3 +520,7 @@ def _last_name(node: ast.AST) -> str:
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
+
+
+#: What the other modules that ask for the gate need of this one.
+ANY, inside, last_name, may_be_state = _ANY, _inside, _last_name, _may_be_state

@@ -15,6 +15,13 @@ COPYING = frozenset(
 CHOOSING = frozenset({"max", "min", "sum"})
 #: Methods that give a changed copy.
 MERGING = frozenset("union difference intersection symmetric_difference".split())
+#: Words in the names of functions that make a new value of an old one and of another.
+COMBINING = frozenset(
+    """merge combine append extend accumulate increment increase decrement decrease concat concatenate union join
+    prepend subtract incr decr""".split()
+)
+#: Methods of strings that take a value apart, or put it together again.
+SPLITTING = frozenset("split splitlines rsplit join".split())
 #: Methods and functions that frameworks call: the calls in the file tell nothing about all the others.
 HOOKS = frozenset(
     """__init__ __new__ __call__ __enter__ __exit__ save delete clean full_clean get post put patch dispatch form_valid
@@ -63,9 +70,12 @@ WITH_KEYWORDS = frozenset(
     """filter exclude annotate order_by get aget earliest aearliest latest alatest get_or_create aget_or_create
     update_or_create aupdate_or_create""".split()
 )
+#: The attributes and parameters in which Django's views, serializers and signals hold a row, and what asks a class.
+GIVERS = frozenset("object instance get_by_id get_or_none".split())
 #: Words without which no row is read or no column holds a collection.
 READERS = (
     MANAGERS
+    | GIVERS
     | SHORTCUTS
     | BY_KEY
     | ONLY_DJANGO
@@ -76,10 +86,38 @@ READERS = (
     | {"Mutable", "MutableDict", "MutableList", "MutableSet", "as_mutable"}
 )
 FILTERS = frozenset("filter filter_by where exclude".split())
+#: What chooses rows by the values of their columns, also one row alone.
+ASKING = FILTERS | SHORTCUTS | frozenset("get aget get_or_none aget_or_none".split())
 JUNCTIONS = frozenset("and_ or_ not_ Q".split())
 STATES = frozenset(
     """status state phase stage processed sent done handled delivered published claimed completed dispatched queued
     pending processing executed imported exported notified finished started scheduled""".split()
+)
+#: What happens to a row once: after it, the column says that it has.
+EVENTS = frozenset(
+    """used redeemed consumed spent confirmed approved accepted rejected declined denied paid unpaid cancelled canceled
+    closed opened open locked verified expired revoked refunded shipped captured settled released activated assigned
+    resolved acknowledged submitted granted charged invoiced fulfilled reserved booked checked voided withdrawn
+    credited ready running failed initialized registered enrolled""".split()
+)
+#: The words of calls whose effect can't be taken back by writing the row again.
+EFFECTS = frozenset(
+    """send sends notify mail email delay enqueue dispatch publish emit charge pay refund capture transfer deliver
+    trigger grant credit debit redeem issue submit invite create fulfill ship provision withdraw deposit payout
+    apply_async bulk_create post""".split()
+)
+#: What may be used once.
+CODES = frozenset(
+    """code token nonce otp invite invitation coupon voucher reset recovery activation verification challenge
+    onetime giftcard passcode pincode""".split()
+)
+#: What such a row says once it has been used.
+USES = frozenset("used redeemed consumed claimed spent accepted activated confirmed verified initialized".split())
+DELETES = frozenset("delete adelete delete_instance".split())
+#: Functions that are there to get rid of a row, and don't use it.
+DISCARDING = frozenset(
+    """delete deletion destroy remove removal revoke logout cleanup clear purge reject decline cancel unlink disconnect
+    invalidate expire discard drop prune unsubscribe disable deactivate withdraw unregister""".split()
 )
 #: Columns that say who has taken the row.
 TAKERS = frozenset("worker owner by node host pid runner agent lease".split())
@@ -89,3 +127,10 @@ NOW = frozenset({"now", "utcnow", "time", "today", "current", "datetime"})
 def is_session_name(name: str) -> bool:
     """Whether a name alone says that it is a session."""
     return (name in SESSION_NAMES and name not in _SHORT) or name.lower().endswith("session")
+
+
+#: Methods of cursors, connections and sessions that take a statement of SQL.
+EXECUTES = frozenset(
+    """execute fetchrow fetchval fetch fetch_one fetch_val fetch_all fetchone fetchall scalar exec_driver_sql
+    execute_fetchall execute_sql""".split()
+)

@@ -9,18 +9,20 @@ import libcst as cst
 
 from flake8_concurrency.model.bindings import Binding
 from flake8_concurrency.model.definitions import FunctionInfo
-from flake8_concurrency.model.locks import called_name
+from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import is_user, last_name, same, text
 from flake8_concurrency.model.tree import COMPREHENSIONS
 from flake8_concurrency.model.vocabulary import (
     CHANGING,
     CHOOSING,
+    COMBINING,
     COPYING,
     MERGING,
     NO_COLUMNS,
     NO_ROWS,
     ONLY_COLLECTIONS,
     SENDING,
+    SPLITTING,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ _ARITHMETIC = (
     cst.RightShift, cst.Power,
 )  # fmt: skip
 
+#: An old value and another one.
+_PAIR = 2
 #: A value that takes more expressions than this to follow counts as unknown.
 _MOST = 200
 
@@ -244,11 +248,24 @@ class _Old:
             case cst.Subscript(value=value):
                 sliced = len(node.slice) == 1 and isinstance(node.slice[0].slice, cst.Slice)
                 return self.made(value) if sliced else NO
+            case cst.FormattedString():
+                return self._formatted(node)
             case cst.Call():
                 return self._called(node)
             case _ if isinstance(node, COMPREHENSIONS):
                 return CHANGED if self._filtered(node.for_in.iter) else NO
         return NO
+
+    def _formatted(self, node: cst.FormattedString) -> int:
+        """`f"{row.log} {line}"`: the old text and something else."""
+        parts = [part.expression for part in node.parts if isinstance(part, cst.FormattedStringExpression)]
+        return CHANGED if len(parts) > 1 and any(self.made(part) for part in parts) else NO
+
+    def _combined(self, name: str, arguments: list[cst.BaseExpression]) -> int:
+        """`merge(row.data, new)`: a function that puts the old value and another one together."""
+        if len(arguments) < _PAIR or COMBINING.isdisjoint(words(name)):
+            return NO
+        return CHANGED if any(self.made(argument) for argument in arguments) else NO
 
     def _filtered(self, node: cst.BaseExpression) -> int:
         if (
@@ -269,8 +286,13 @@ class _Old:
                 # `max(time.time(), row.changed + 1)`: the later one wins anyway.
                 return NO
             return CHANGED if any(self.made(argument) for argument in arguments) else NO
+        if name in SPLITTING and isinstance(node.func, cst.Attribute):
+            if name != "join":
+                return self.made(node.func.value)
+            # What a comprehension puts together again is the old value in another form.
+            return self.made(arguments[0]) if arguments and not isinstance(arguments[0], COMPREHENSIONS) else NO
         if name not in COPYING:
-            return NO
+            return self._combined(name, arguments)
         if name == "copy" and not arguments and isinstance(node.func, cst.Attribute):
             return self.made(node.func.value)
         found = self.made(arguments[0]) if arguments else NO

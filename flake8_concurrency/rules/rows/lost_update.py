@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.reads import DJANGO
+from flake8_concurrency.model.reads import DJANGO, PEEWEE
 from flake8_concurrency.model.rows import LostUpdate as Update
 from flake8_concurrency.model.shapes import KEEPS, answers_row, asks_own_row, asks_row
 from flake8_concurrency.model.spelling import text
@@ -116,6 +116,9 @@ class LostUpdate(Rule):
 def _remedy(update: Update) -> str:
     write, model = update.write, "Model" if update.read.model is None else text(update.read.model) or "Model"
     computed = bool(write.step) and not update.tested
+    if update.read.mapper == PEEWEE:
+        set_by = f"{model}.update({write.attribute}={model}.{write.attribute} {write.step})"
+        return set_by if computed else ".for_update() in a transaction"
     if update.read.orm == DJANGO:
         return f'F("{write.attribute}") {write.step}' if computed else ".select_for_update() in a transaction"
     if computed:
