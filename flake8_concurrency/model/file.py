@@ -16,8 +16,14 @@ from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.flow import Flow
 from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
+from flake8_concurrency.model.idle_locks import IdleLocks
+from flake8_concurrency.model.joined_locks import JoinedLocks
 from flake8_concurrency.model.kinds import Kinds
+from flake8_concurrency.model.lock_order import LockOrder
+from flake8_concurrency.model.locked_claims import LockedClaims
+from flake8_concurrency.model.locked_queries import LockedQueries
 from flake8_concurrency.model.locks import Locks
+from flake8_concurrency.model.lost_locks import LostLocks
 from flake8_concurrency.model.names import Names
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
@@ -110,6 +116,30 @@ class FileModel:
     @cached_property
     def transactions(self) -> Transactions:
         return Transactions(self)
+
+    @cached_property
+    def locked_queries(self) -> LockedQueries:
+        return LockedQueries(self)
+
+    @cached_property
+    def idle_locks(self) -> IdleLocks:
+        return IdleLocks(self)
+
+    @cached_property
+    def joined_locks(self) -> JoinedLocks:
+        return JoinedLocks(self)
+
+    @cached_property
+    def locked_claims(self) -> LockedClaims:
+        return LockedClaims(self)
+
+    @cached_property
+    def lost_locks(self) -> LostLocks:
+        return LostLocks(self)
+
+    @cached_property
+    def lock_order(self) -> LockOrder:
+        return LockOrder(self)
 
     def forget(self) -> None:
         """Drop everything: nothing may be asked any more."""
