@@ -13,13 +13,15 @@ from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locked_queries import DJANGO_LOCK, SQLALCHEMY_LOCK, LockedQuery, is_set, links
 from flake8_concurrency.model.locks import asks_for_lock, called_name, is_locking
 from flake8_concurrency.model.reads import DJANGO
-from flake8_concurrency.model.spelling import text
+from flake8_concurrency.model.spelling import last_name, text
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
 _KEYS = frozenset({"id", "pk", "uuid"})
 _UPDATING = frozenset("update aupdate delete adelete".split())
+#: What says that a deadlock is expected.
+_FAILURES = frozenset("OperationalError DBAPIError DatabaseError DeadlockDetected DeadlockDetectedError".split())
 _SAVING = frozenset("save asave delete adelete".split())
 #: Functions that hand on what they are given, in the order that it has.
 _KEEPING = frozenset("list tuple enumerate set frozenset filter map reversed iter zip".split())
@@ -85,7 +87,7 @@ class LockOrder:
             return []
         found: dict[cst.CSTNode, OrderlessLock] = {}
         for lock in (*self._in_loops(function), *self._at_once(function), *self._in_bulk(function)):
-            if not self._is_ordered_before(function, lock.node) and not self._file.locks.held(lock.node):
+            if not self._is_settled(function, lock.node):
                 found.setdefault(lock.node, lock)
         return list(found.values())
 
@@ -139,12 +141,19 @@ class LockOrder:
         }
         for call in function.calls:
             statement = self._file.claims.statement(call)
-            if statement is not None and call not in taken and not any(map(_is_dropped_order, statement)):
+            is_update = statement is not None and any(_is_update(link) for link in statement)
+            if statement is not None and is_update and call not in taken and not any(map(_is_dropped_order, statement)):
                 over = self._chosen_by_ids(statement)
                 if over:
                     yield OrderlessLock(call, "at once", over)
+        unsent = {query.call for query in self._file.idle_locks.unsent(function)}
         for query in self._file.locked_queries.of(function):
-            if is_set(query.call, "skip_locked") or is_set(query.call, "nowait") or self._is_update(query):
+            if (
+                query.call in unsent
+                or is_set(query.call, "skip_locked")
+                or is_set(query.call, "nowait")
+                or self._is_update(query)
+            ):
                 continue
             over = self._chosen_by_ids(query.links)
             if over and not is_ordered(query.links) and not self._is_ordered_later(query):
@@ -163,7 +172,7 @@ class LockOrder:
     def _chosen_by_ids(self, chain: tuple[cst.CSTNode, ...]) -> str:
         """The ids by which a query chooses its rows, where they come from a collection."""
         for link in chain:
-            if not isinstance(link, cst.Call):
+            if not isinstance(link, cst.Call) or called_name(link) == "exclude":
                 continue
             for arg in link.args:
                 name = "" if arg.keyword is None else arg.keyword.value
@@ -173,7 +182,13 @@ class LockOrder:
         for test in conditions(chain):
             given = (arg.value for arg in test.link.args)
             is_in = any(isinstance(value, cst.Call) and called_name(value) == "in_" for value in given)
-            if is_in and test.column in _KEYS and test.value is not None and self._is_unordered(test.value):
+            if (
+                is_in
+                and not test.is_equal
+                and test.column in _KEYS
+                and test.value is not None
+                and self._is_unordered(test.value)
+            ):
                 return text(test.value) or "a collection"
         return ""
 
@@ -234,6 +249,20 @@ class LockOrder:
             for binding in bindings
         )
 
+    def _is_settled(self, function: FunctionInfo, node: cst.CSTNode) -> bool:
+        """Whether others are kept out by something else, or a deadlock is caught."""
+        caught = {
+            name
+            for around in self._file.ancestors(node)
+            if isinstance(around, cst.Try)
+            for handler in around.handlers
+            if handler.type is not None
+            for name in (last_name(part) for part in self._file.tree.within(handler.type))
+        }
+        if not caught.isdisjoint(_FAILURES) or self._file.locks.held(node):
+            return True
+        return self._is_ordered_before(function, node)
+
     def _is_ordered_before(self, function: FunctionInfo, node: cst.CSTNode) -> bool:
         """Whether rows are locked in order before, or something else is: then this waits for nobody."""
         order = self._file.tree.order
@@ -243,6 +272,10 @@ class LockOrder:
                 if node not in self._file.tree.within(chain):
                     return True
         return False
+
+
+def _is_update(link: cst.CSTNode) -> bool:
+    return isinstance(link, cst.Call) and called_name(link) in ("update", "aupdate")
 
 
 def _is_dropped_order(link: cst.CSTNode) -> bool:

@@ -122,8 +122,11 @@ def asks_rows(root: ast.AST) -> set[str]:
 
 
 def _locks_row(node: ast.AST) -> bool:
-    saves = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ORDERING
-    return saves or _locks(node)
+    if not isinstance(node, ast.Call):
+        return False
+    func = node.func
+    name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+    return name in ORDERING or _locks(node)
 
 
 def answers_rows(root: ast.AST, names: Collection[str]) -> set[str]:

@@ -11,7 +11,7 @@ from flake8_concurrency.model.bindings import Binding
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.leaving import leaves
-from flake8_concurrency.model.locks import called_name, is_locking
+from flake8_concurrency.model.locks import called_name, is_locking, words
 from flake8_concurrency.model.reads import Read
 from flake8_concurrency.model.spelling import text
 
@@ -115,6 +115,9 @@ class LostLocks:
     def _serves(self, function: FunctionInfo, read: Read, end: cst.CSTNode, row: cst.Name) -> bool:
         """Whether anything was, or may have been, written while the row was locked: then the lock did its work."""
         names = self._names(read, row)
+        if isinstance(read.sent, cst.Call) and "create" in words(called_name(read.sent)):
+            # A row that wasn't there was made under the lock.
+            return True
         return any(
             self._may_write(node) or self._hands(node, names) for node in self._between(function, read.sent, end)
         )
@@ -165,13 +168,15 @@ class LostLocks:
         if self._file.locks.held(write):
             return True
         order = self._file.tree.order
-        first = order(read.sent) if self._file.function_of(read.sent) is not function else order(end)
-        within = set(self._file.tree.within(end)) if isinstance(end, cst.With) else set()
-        return any(
-            first < order(call) < order(write) and call not in within
-            for call in self._file.locks.locking_calls(function)
-            if call in self._file.tree.parents
-        )
+        if self._file.function_of(read.sent) is not function:
+            # What gives the row locks it too.
+            return sum(order(call) < order(write) for call in self._locking(function)) > 1
+        within = set(self._file.tree.within(end))
+        return any(order(end) < order(call) < order(write) and call not in within for call in self._locking(function))
+
+    def _locking(self, function: FunctionInfo) -> list[cst.Call]:
+        """The calls of a function that lock something; those that stand for a `with` are asked about elsewhere."""
+        return [call for call in self._file.locks.locking_calls(function) if call in self._file.tree.parents]
 
     # -- written one by one, with a commit for each -------------------------------------------------------------------
 
