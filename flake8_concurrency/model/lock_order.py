@@ -10,7 +10,7 @@ import libcst as cst
 from flake8_concurrency.model.calls import argument
 from flake8_concurrency.model.conditions import conditions, is_constant, is_ordered
 from flake8_concurrency.model.definitions import FunctionInfo
-from flake8_concurrency.model.locked_queries import DJANGO_LOCK, SQLALCHEMY_LOCK, LockedQuery, is_set, links
+from flake8_concurrency.model.locked_queries import DJANGO_LOCK, SQLALCHEMY_LOCK, LockedQuery, links, waits
 from flake8_concurrency.model.locks import asks_for_lock, called_name, is_locking
 from flake8_concurrency.model.reads import DJANGO
 from flake8_concurrency.model.spelling import last_name, text
@@ -106,7 +106,7 @@ class LockOrder:
         """Whether a call locks one row for each round: reads it with a lock, or saves it."""
         lock = called_name(call)
         if lock in (DJANGO_LOCK, SQLALCHEMY_LOCK) and isinstance(call.func, cst.Attribute):
-            if is_set(call, "skip_locked") or is_set(call, "nowait"):
+            if not waits(call):
                 return False
             chain, _ = self._file.locked_queries.chain(call)
             return self._mentions(chain, name)
@@ -148,12 +148,7 @@ class LockOrder:
                     yield OrderlessLock(call, "at once", over)
         unsent = {query.call for query in self._file.idle_locks.unsent(function)}
         for query in self._file.locked_queries.of(function):
-            if (
-                query.call in unsent
-                or is_set(query.call, "skip_locked")
-                or is_set(query.call, "nowait")
-                or self._is_update(query)
-            ):
+            if query.call in unsent or not waits(query.call) or self._is_update(query):
                 continue
             over = self._chosen_by_ids(query.links)
             if over and not is_ordered(query.links) and not self._is_ordered_later(query):
@@ -182,13 +177,9 @@ class LockOrder:
         for test in conditions(chain):
             given = (arg.value for arg in test.link.args)
             is_in = any(isinstance(value, cst.Call) and called_name(value) == "in_" for value in given)
-            if (
-                is_in
-                and not test.is_equal
-                and test.column in _KEYS
-                and test.value is not None
-                and self._is_unordered(test.value)
-            ):
+            if test.value is None or test.is_equal or not is_in:
+                continue
+            if test.column in _KEYS and self._is_unordered(test.value):
                 return text(test.value) or "a collection"
         return ""
 

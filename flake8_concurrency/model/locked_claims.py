@@ -7,7 +7,7 @@ import libcst as cst
 from flake8_concurrency.model.claims import Claims
 from flake8_concurrency.model.conditions import conditions, is_sliced, names_one, names_owner
 from flake8_concurrency.model.definitions import FunctionInfo
-from flake8_concurrency.model.locked_queries import DJANGO_LOCK, SQLALCHEMY_LOCK, has_unknown, is_set
+from flake8_concurrency.model.locked_queries import DJANGO_LOCK, SQLALCHEMY_LOCK, waits
 from flake8_concurrency.model.locks import called_name, is_locking
 from flake8_concurrency.model.reads import Read
 
@@ -41,11 +41,6 @@ def lock_of(read: Read) -> cst.Call | None:
         if isinstance(link, cst.Call) and called_name(link) in (DJANGO_LOCK, SQLALCHEMY_LOCK)
     ]
     return found[-1] if found else None
-
-
-def waits(lock: cst.Call) -> bool:
-    """Whether a lock surely waits for rows that another transaction holds."""
-    return not (has_unknown(lock) or is_set(lock, "skip_locked") or is_set(lock, "nowait"))
 
 
 def takes_some(read: Read) -> bool:

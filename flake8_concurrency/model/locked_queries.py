@@ -218,3 +218,8 @@ def is_set(call: cst.Call, name: str) -> bool:
 def has_unknown(call: cst.Call) -> bool:
     """Whether a call passes `**options` or positional ones, of which nothing is known."""
     return any(arg.star or arg.keyword is None for arg in call.args)
+
+
+def waits(lock: cst.Call) -> bool:
+    """Whether a lock surely waits for rows that another transaction holds."""
+    return not (has_unknown(lock) or is_set(lock, "skip_locked") or is_set(lock, "nowait"))
