@@ -67,6 +67,9 @@ class LockOrder:
         reads = self._file.queries.of(queryset)
         if not reads or not all(read.shape == "query" and read.orm == DJANGO for read in reads):
             return None
+        if any(test.column in _KEYS and test.is_equal for test in conditions(reads[0].links)):
+            # One row has no order.
+            return None
         own = links(queryset)
         order = _last_order(own)
         if order is not None:

@@ -54,7 +54,7 @@ class LostLocks:
         if self._file.locks.is_serial() or self._file.rows.runs_alone(function):
             return []
         found: dict[tuple[str, cst.CSTNode], LostLock] = {}
-        for lost in (*self._in_loops(function), *self._later(function)):
+        for lost in (*self._in_loops(function), *self._later(function), *self._carried_out(function)):
             found.setdefault((lost.row, lost.read.query), lost)
         return list(found.values())
 
@@ -178,6 +178,61 @@ class LostLocks:
         """The calls of a function that lock something; those that stand for a `with` are asked about elsewhere."""
         return [call for call in self._file.locks.locking_calls(function) if call in self._file.tree.parents]
 
+    # -- computed under the lock, written when it is gone -------------------------------------------------------------
+
+    def _carried_out(self, function: FunctionInfo) -> Iterator[LostLock]:
+        """`with atomic(): last = …first(); self.n = last.n + 1`, and the save of `self` after the block."""
+        if self._file.transactions.is_entered_inside(function):
+            return
+        for block in function.nodes(cst.With):
+            assert isinstance(block, cst.With)
+            region = self._file.transactions.around(_first(block))
+            if region is None or region.node is not block:
+                continue
+            inside = [node for node in function.own if self._is_inside(node, block)]
+            if any(isinstance(node, cst.Call) and called_name(node) in _WRITING for node in inside):
+                continue
+            for target, name, read in self._computed(inside):
+                save = self._saved_after(function, block, target)
+                if save is not None and not self._is_kept_out(function, read, block, save):
+                    yield LostLock(save, name, read, block)
+
+    def _computed(self, inside: list[cst.CSTNode]) -> Iterator[tuple[str, str, Read]]:
+        """The objects that get a value made from a locked row, each with the row's name and where it was read."""
+        made: dict[str, tuple[str, Read]] = {}
+        for node in inside:
+            if not isinstance(node, cst.Assign):
+                continue
+            source = next(self._sources(node.value, made), None)
+            for target in (target.target for target in node.targets):
+                if source is not None and isinstance(target, cst.Name):
+                    made[target.value] = source
+                elif source is not None and isinstance(target, cst.Attribute) and text(target.value):
+                    yield text(target.value), *source
+
+    def _sources(self, value: cst.BaseExpression, made: dict[str, tuple[str, Read]]) -> Iterator[tuple[str, Read]]:
+        """The locked rows that a value is made from."""
+        for node in self._file.tree.within(value):
+            if not isinstance(node, cst.Name):
+                continue
+            for read in self._file.queries.of(node):
+                if read.locked and read.links and read.shape == "row":
+                    yield node.value, read
+            if node.value in made:
+                yield made[node.value]
+
+    def _saved_after(self, function: FunctionInfo, block: cst.With, target: str) -> cst.Call | None:
+        """The call after a block that saves an object."""
+        for call in function.calls:
+            if called_name(call) not in ("save", "asave") or not isinstance(call.func, cst.Attribute):
+                continue
+            saved = call.func.value
+            is_super = isinstance(saved, cst.Call) and called_name(saved) == "super"
+            is_same = (function.this if is_super else text(saved)) == target
+            if is_same and not self._is_inside(call, block) and self._file.rows.saving.may_follow(block, call):
+                return call
+        return None
+
     # -- written one by one, with a commit for each -------------------------------------------------------------------
 
     def _in_loops(self, function: FunctionInfo) -> Iterator[LostLock]:
@@ -231,6 +286,11 @@ class LostLocks:
 
     def _is_inside(self, node: cst.CSTNode, block: cst.CSTNode) -> bool:
         return any(around is block for around in self._file.ancestors(node))
+
+
+def _first(block: cst.With) -> cst.CSTNode:
+    """The first statement in a block, which runs in whatever the block opens."""
+    return block.body.body[0]
 
 
 def _breaks(block: cst.IndentedBlock) -> bool:
