@@ -24,6 +24,11 @@ _ENDING = frozenset(
     bulk_create bulk_update iterator aiterator count aggregate explain one one_or_none all scalar scalars scalar_one
     scalar_one_or_none execute first_or_404 one_or_404 get_or_404""".split()
 )
+#: What only changes a query.
+_LAZY = frozenset(
+    """all filter exclude order_by distinct select_related prefetch_related annotate alias defer only using reverse
+    values values_list where filter_by limit offset join outerjoin options execution_options""".split()
+)
 #: Classes whose methods are called by those who have a transaction, or by nobody knows whom.
 _OF_ORM = frozenset("model models manager queryset form serializer admin mixin migration".split())
 _ENTRY_METHODS = frozenset("save delete".split())
@@ -103,8 +108,11 @@ class IdleLocks:
                 yield query
 
     def _is_query(self, query: LockedQuery) -> bool:
-        """Whether the chain is surely one query to its end, which a slice or a method unknown to us would send."""
+        """Whether the chain is surely one query to its end, which a slice or a method unknown to us may send."""
         reads = self._file.queries.of(query.chain)
+        after = query.links[query.links.index(query.call) + 1 :]
+        if any(isinstance(link, cst.Call) and called_name(link) not in _LAZY for link in after):
+            return False
         return (
             bool(reads)
             and all(read.shape in ("query", "statement") for read in reads)

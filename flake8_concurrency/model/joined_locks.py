@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import libcst as cst
 
 from flake8_concurrency.model.clauses import names_class
+from flake8_concurrency.model.columns import COLLECTION, COLUMN, PLAIN_JSON
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locked_queries import DJANGO_LOCK, LockedQuery, is_set, option
 from flake8_concurrency.model.locks import called_name, words
@@ -63,7 +64,7 @@ class JoinedLocks:
     def _joins(self, query: LockedQuery) -> Iterator[tuple[cst.CSTNode, str]]:
         links = self._links(query)
         if query.name == DJANGO_LOCK:
-            yield from _spanned(links)
+            yield from ((link, path) for link, path in _spanned(links) if not self._is_column(query, path))
             return
         for link in links:
             if not isinstance(link, cst.Call):
@@ -80,6 +81,12 @@ class JoinedLocks:
                 for node in (node for arg in link.args for node in self._file.tree.within(arg.value)):
                     if isinstance(node, cst.Call) and called_name(node) == "joinedload" and node.args:
                         yield link, text(node.args[0].value) or "joinedload"
+
+    def _is_column(self, query: LockedQuery, path: str) -> bool:
+        """Whether a path begins at what the file shows to be a column, a document perhaps."""
+        infos = (self._file.rows.model(read) for read in self._file.queries.of(query.call))
+        columns = self._file.rows.columns
+        return any(columns.of(info, path.partition("__")[0]) in (COLUMN, COLLECTION, PLAIN_JSON) for info in infos)
 
     def _links(self, query: LockedQuery) -> list[cst.CSTNode]:
         """All that the query is made of, also where it is built in steps."""

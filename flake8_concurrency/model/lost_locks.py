@@ -29,7 +29,7 @@ _LOOKING = frozenset(
     """list len tuple set sorted iter next enumerate isinstance str repr print bool append debug info warning error
     exception hasattr getattr""".split()
 )
-_LOOPS = (cst.For, cst.While)
+_KEYS = frozenset({"id", "pk", "uuid"})
 
 
 class LostLock(NamedTuple):
@@ -148,14 +148,15 @@ class LostLocks:
             targets = [node.target]
         return isinstance(node, cst.Del) or any(isinstance(target, cst.Attribute) for target in targets)
 
-    @staticmethod
-    def _hands(node: cst.CSTNode, names: set[str]) -> bool:
-        """Whether a call is given the row, or is made on it: it may write it."""
-        if not isinstance(node, cst.Call) or called_name(node) in _LOOKING:
+    def _hands(self, node: cst.CSTNode, names: set[str]) -> bool:
+        """Whether a call is given the row or something of it, or is made on it: it may write it."""
+        name = called_name(node) if isinstance(node, cst.Call) else ""
+        if not isinstance(node, cst.Call) or name in _LOOKING or name.endswith(("Error", "Exception")):
             return False
         if isinstance(node.func, cst.Attribute) and text(node.func.value) in names:
             return True
-        return any(text(arg.value) in names for arg in node.args)
+        given = (part for arg in node.args for part in self._file.tree.within(arg.value))
+        return any(isinstance(part, cst.Name) and part.value in names for part in given)
 
     def _is_on_failure(self, node: cst.CSTNode) -> bool:
         """Whether a write stands where something has failed: what was locked was given up there."""
@@ -211,15 +212,14 @@ class LostLocks:
                     yield text(target.value), *source
 
     def _sources(self, value: cst.BaseExpression, made: dict[str, tuple[str, Read]]) -> Iterator[tuple[str, Read]]:
-        """The locked rows that a value is made from."""
+        """The locked rows of whose columns a value is made; a key is no such column."""
         for node in self._file.tree.within(value):
-            if not isinstance(node, cst.Name):
-                continue
-            for read in self._file.queries.of(node):
-                if read.locked and read.links and read.shape == "row":
-                    yield node.value, read
-            if node.value in made:
+            if isinstance(node, cst.Name) and node.value in made:
                 yield made[node.value]
+            if isinstance(node, cst.Attribute) and isinstance(node.value, cst.Name) and node.attr.value not in _KEYS:
+                for read in self._file.queries.of(node.value):
+                    if read.locked and read.links and read.shape == "row":
+                        yield node.value.value, read
 
     def _saved_after(self, function: FunctionInfo, block: cst.With, target: str) -> cst.Call | None:
         """The call after a block that saves an object."""

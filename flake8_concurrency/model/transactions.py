@@ -284,7 +284,7 @@ class Transactions:
             self._may_enter[function] = (
                 next(self._of_function(function.node), None) is not None
                 or self._is_deferred(function)
-                or any(self._may_open(decorator) for decorator in function.decorators)
+                or any(self._may_open(decorator.decorator) for decorator in function.node.decorators)
                 or self._asks(function)
                 or self.is_request(function)
                 or self._is_sent_inside(function)
