@@ -163,13 +163,14 @@ class IdleLocks:
         return not _TASKS.isdisjoint(function.decorator_names)
 
     def _begins_another(self, function: FunctionInfo, sent: cst.CSTNode) -> bool:
-        """Whether a function begins a transaction of its own, only too late; one that is tried is a savepoint."""
+        """Whether a function begins a transaction of its own, only too late; one that is tried may be a savepoint."""
         order = self._file.tree.order
+        around_lock = set(self._file.ancestors(sent))
         return any(
             isinstance(node, cst.With)
             and order(node) > order(sent)
             and any(self._file.transactions.opens(item.item) for item in node.items)
-            and not any(isinstance(around, cst.Try) for around in self._file.ancestors(node))
+            and not any(isinstance(around, cst.Try) for around in set(self._file.ancestors(node)) - around_lock)
             for node in function.own
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
+from flake8_concurrency.model import clauses
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locks import called_name
@@ -54,11 +55,14 @@ class LockedQueries:
 
     def __init__(self, file: FileModel) -> None:
         self._file = file
+        imports = clauses.imported(file.tree.module)
+        #: Tortoise has the same method, and transactions of its own.
+        self._names = {SQLALCHEMY_LOCK} if imports.other and not imports.django else {DJANGO_LOCK, SQLALCHEMY_LOCK}
 
     def of(self, function: FunctionInfo) -> Iterator[LockedQuery]:
         """The queries of a function that ask for a lock there."""
         for call in function.calls:
-            is_lock = called_name(call) in (DJANGO_LOCK, SQLALCHEMY_LOCK) and isinstance(call.func, cst.Attribute)
+            is_lock = called_name(call) in self._names and isinstance(call.func, cst.Attribute)
             if is_lock and not _is_super(call.func):
                 yield LockedQuery(call, *self.chain(call))
 
