@@ -57,12 +57,12 @@ class LockedQueries:
         self._file = file
         imports = clauses.imported(file.tree.module)
         #: Tortoise has the same method, and transactions of its own.
-        self._names = {SQLALCHEMY_LOCK} if imports.other and not imports.django else {DJANGO_LOCK, SQLALCHEMY_LOCK}
+        self._lock_names = {SQLALCHEMY_LOCK} if imports.other and not imports.django else {DJANGO_LOCK, SQLALCHEMY_LOCK}
 
     def of(self, function: FunctionInfo) -> Iterator[LockedQuery]:
         """The queries of a function that ask for a lock there."""
         for call in function.calls:
-            is_lock = called_name(call) in self._names and isinstance(call.func, cst.Attribute)
+            is_lock = called_name(call) in self._lock_names and isinstance(call.func, cst.Attribute)
             if is_lock and not _is_super(call.func):
                 yield LockedQuery(call, *self.chain(call))
 
