@@ -225,7 +225,9 @@ class LockOrder:
                 return self.is_ordered(node.for_in.iter, depth + 1)
         reads = self._file.queries.of(node)
         if reads:
-            return all(is_ordered(read.links) or read.related for read in reads)
+            # In a subquery it is for the database to say in which order it finds the ids.
+            inside = all(read.shape in ("query", "statement") and read.partial for read in reads)
+            return inside or all(is_ordered(read.links) or read.related for read in reads)
         if isinstance(node, cst.Name):
             return self._is_ordered_name(node, depth)
         return False
@@ -260,8 +262,10 @@ class LockOrder:
     def _is_ordered_before(self, function: FunctionInfo, node: cst.CSTNode) -> bool:
         """Whether rows are locked in order before, or something else is: then this waits for nobody."""
         order = self._file.tree.order
-        for call in function.calls:
-            if order(call) < order(node) and call not in self._file.tree.within(node) and is_locking(call):
+        own = set(self._file.tree.within(node))
+        locking = [call for call in self._file.locks.locking_calls(function) if call in self._file.tree.parents]
+        for call in locking:
+            if order(call) < order(node) and call not in own:
                 chain, _ = self._file.locked_queries.chain(call)
                 if node not in self._file.tree.within(chain):
                     return True
