@@ -120,7 +120,7 @@ def _spanned(links: list[cst.CSTNode]) -> Iterator[tuple[cst.CSTNode, str]]:
         if name == "select_related":
             given = [arg.value for arg in call.args]
             if not any(isinstance(value, cst.Name) and value.value == "None" for value in given):
-                yield call, " ".join(map(text, given)) or "select_related()"
+                yield call, f"select_related({', '.join(map(text, given))})"
         elif name in _FILTERS:
             yield from ((call, path) for path in _paths(call))
         elif name == "order_by":
