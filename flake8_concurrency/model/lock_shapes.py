@@ -12,11 +12,8 @@ from collections.abc import Collection, Iterator
 LOCKING = frozenset({"select_for_update", "with_for_update"})
 DJANGO_LOCKING = frozenset({"select_for_update"})
 
-#: Words that decide something about the transactions of a whole file.
-KEEPS = re.compile(
-    r"""(?ix)\b(serializable|repeatable\w*|version_id_col|\w*VersionField|\w*atomic\w*|\w*transaction\w*|begin
-    |begin_nested|autocommit|contextmanager|asynccontextmanager)\b"""
-)
+#: Words that decide something about the transactions of a whole file: a view's `dispatch` runs all its methods.
+KEEPS = re.compile(r"(?i)\b(serializable|repeatable\w*|version_id_col|\w*VersionField|dispatch|autocommit)\b")
 _LOCK = "lock"
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.lock_shapes import KEEPS, LOCKING, answers_lock, asks_lock
+from flake8_concurrency.model.lock_shapes import LOCKING
 from flake8_concurrency.model.locked_queries import DJANGO_LOCK
 from flake8_concurrency.rule import Gate, Rule
 
@@ -68,7 +68,7 @@ class LockWithoutEffect(Rule):
     code = "CNC314"
     name = "lock-without-effect"
     message = "{name}() has no effect here: {reason}, so no row is locked: {remedy}"
-    gate = Gate(anchors=LOCKING, asks=asks_lock, answers=answers_lock, keeps=KEEPS)
+    gate = Gate(anchors=LOCKING)
     quiet = True
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:

@@ -54,9 +54,9 @@ class RowLockOrder(Rule):
 
     Known limits:
         Opt-in, with six of ten findings right: one UPDATE of rows that nobody else updates can't deadlock, and nothing
-        in the code tells which rows others update. Rows chosen by anything else than their ids are silent, and so is a loop with a transaction
-        for each round. An order that the model's Meta gives isn't seen. Any lock taken before in the function is
-        silence.
+        in the code tells which rows others update. Rows chosen by anything else than their ids are silent, and so is a
+        loop with a transaction for each round. An order that the model's Meta gives isn't seen. Any lock taken before
+        in the function is silence.
     """
 
     code = "CNC313"
