@@ -75,8 +75,10 @@ COMPARISONS = {
     "claim": Comparison(
         "jobs/s",
         2_000,
-        "Two processes, claim + commit + complete + commit, no work between. PostgreSQL with fsync and\n"
-        "synchronous_commit off. 'ORM two-step' has no lease that ends and no fence. pgqueuer and procrastinate do\n"
+        "Two processes, claim + commit + complete + commit, no work between, one connection each, held throughout;\n"
+        "PostgreSQL with fsync and synchronous_commit off; the drivers' own prepared statements, no pipelining.\n"
+        "pgqueuer sends its statements without BEGIN and COMMIT, as ours at AUTOCOMMIT; the others send both, round\n"
+        "each. 'ORM two-step' has no lease that ends and no fence. pgqueuer and procrastinate do\n"
         "more for a job: priorities, schedules, locks or limits by queue, a log or events by triggers; procrastinate\n"
         "claims one at a time whatever the batch. Batch 10 has twice, batch 100 ten times as many jobs.",
     ),

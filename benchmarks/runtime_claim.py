@@ -102,6 +102,20 @@ def ours(url: str, batch: int, ready: Callable[[], object]) -> int:
     return done
 
 
+def ours_autocommit(url: str, batch: int, ready: Callable[[], object]) -> int:
+    """Each claim and each completion is one statement, which needs no BEGIN and no COMMIT."""
+    engine = sa.create_engine(driver(url, "psycopg"), isolation_level="AUTOCOMMIT")
+    done = 0
+    with orm.Session(engine) as session:
+        session.execute(sa.text("SELECT 1"))
+        ready()
+        while claim := claim_batch(session, Job, limit=batch, lease=60.0, max_attempts=5, order_by=Job.id):
+            complete(session, claim)
+            done += len(claim)
+    engine.dispose()
+    return done
+
+
 def ours_async(url: str, batch: int, ready: Callable[[], object]) -> int:
     async def main() -> int:
         engine = create_async_engine(driver(url, "asyncpg"))
@@ -119,6 +133,24 @@ def ours_async(url: str, batch: int, ready: Callable[[], object]) -> int:
                     break
                 async with session.begin():
                     await complete_async(session, claim)
+                done += len(claim)
+        await engine.dispose()
+        return done
+
+    return asyncio.run(main())
+
+
+def ours_async_autocommit(url: str, batch: int, ready: Callable[[], object]) -> int:
+    async def main() -> int:
+        engine = create_async_engine(driver(url, "asyncpg"), isolation_level="AUTOCOMMIT")
+        done = 0
+        async with AsyncSession(engine) as session:
+            await session.execute(sa.text("SELECT 1"))
+            ready()
+            while claim := await claim_batch_async(
+                session, Job, limit=batch, lease=60.0, max_attempts=5, order_by=Job.id
+            ):
+                await complete_async(session, claim)
                 done += len(claim)
         await engine.dispose()
         return done
@@ -243,7 +275,9 @@ def counted(url: str, query: str) -> int:
 #: How to fill, how to claim, and how many are left.
 CLAIMERS: dict[str, tuple[Callable[[str, int], None], Claimer, Callable[[str], int]]] = {
     "claim_batch + complete, psycopg": (fill, ours, left),
+    "claim_batch + complete, AUTOCOMMIT, psycopg": (fill, ours_autocommit, left),
     "claim_batch_async + complete_async, asyncpg": (fill, ours_async, left),
+    "claim_batch_async + complete_async, AUTOCOMMIT, asyncpg": (fill, ours_async_autocommit, left),
     "ORM two-step, psycopg": (fill, two_step, left),
     "pgqueuer, asyncpg": (fill_pgqueuer, pgqueuer, left_pgqueuer),
     "procrastinate, psycopg": (fill_procrastinate, procrastinate, left_procrastinate),

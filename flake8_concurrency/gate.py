@@ -92,7 +92,14 @@ def seeds(gate: Gate, outline: Outline) -> set[Unit]:
         return _asking(gate, anchors, outline)
     if gate.reaches:
         return _entering_on_loop(gate, anchors, outline)
-    return {unit for unit in outline.units if _has_anchor(unit, gate, anchors, outline)}
+    return _kept(gate, {unit for unit in outline.units if _has_anchor(unit, gate, anchors, outline)}, outline)
+
+
+def _kept(gate: Gate, found: set[Unit], outline: Outline) -> set[Unit]:
+    """The units found, and where there are some, those that the gate keeps anyway."""
+    if found and gate.keeps is not None:
+        return found | {unit for unit in outline.units if gate.keeps.search(unit.spelled)}
+    return found
 
 
 def _live(gate: Gate, outline: Outline) -> set[str]:
@@ -109,8 +116,9 @@ def _has_anchor(unit: Unit, gate: Gate, anchors: set[str], outline: Outline) -> 
         return True
     if not _mentions(unit, anchors) or (gate.only_async and not unit.has_async):
         return False
+    calls = [*unit.calls, *unit.awaited] if gate.awaited else unit.calls
     return any(
-        (call.on_loop or not gate.only_async) and _is_anchor(call, unit, gate, anchors, outline) for call in unit.calls
+        (call.on_loop or not gate.only_async) and _is_anchor(call, unit, gate, anchors, outline) for call in calls
     )
 
 
@@ -204,9 +212,7 @@ def _asking(gate: Gate, anchors: set[str], outline: Outline) -> set[Unit]:
             # The first set is the larger one, and the cheaper.
             if all(_is_answered(asked, reached(around), answering) for reached in (outline.closure, outline.support)):
                 found |= around
-    if found and gate.keeps is not None:
-        found |= {unit for unit in outline.units if gate.keeps.search(unit.spelled)}
-    return found
+    return _kept(gate, found, outline)
 
 
 def _is_answered(asked: Collection[str], reached: set[Unit], answering: Mapping[Unit, Collection[str]]) -> bool:

@@ -108,6 +108,11 @@ class Unit:
         return words.calls(self.node, self.giving)
 
     @cached_property
+    def awaited(self) -> list[Called]:
+        """Everything that the unit calls and awaits."""
+        return words.awaited(self.node, self.giving)
+
+    @cached_property
     def called(self) -> set[str]:
         """The last names of all callees."""
         return {call.name for call in self.calls}

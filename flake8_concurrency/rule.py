@@ -61,6 +61,8 @@ class Gate(NamedTuple):
     it is called on another object; functions named in `hooks` have callers that nobody sees. What has a word that
     matches `keeps` is kept wherever it stands.
 
+    `awaited` also takes calls that are awaited, and `async with` as an anchor for what it calls.
+
     `only_async` wants the anchor called inside an `async def` and not awaited. `reaches` also takes a call of a
     function of this file that reaches an anchor through sync code.
     """
@@ -70,6 +72,7 @@ class Gate(NamedTuple):
     only_async: bool = False
     reaches: bool = False
     called: bool = True
+    awaited: bool = False
     needs: Mapping[str, frozenset[str]] = MappingProxyType({})
     asks: Asking | None = None
     inner: Asking | None = None

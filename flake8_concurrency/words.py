@@ -236,6 +236,19 @@ def calls(root: ast.AST, giving: Collection[str] = GIVING) -> list[Called]:
     return found
 
 
+def awaited(root: ast.AST, giving: Collection[str] = GIVING) -> list[Called]:
+    """Everything that is called and awaited in a piece of a tree; `async with` calls too."""
+    found: list[Called] = []
+    for node in inside(root):
+        if isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
+            func = node.value.func
+            found += [Called(name, True, frozenset(value_words(func, giving))) for name in last_names(func)]
+        elif isinstance(node, ast.AsyncWith):
+            entered = (item.context_expr for item in node.items)
+            found += [Called("async with", True, frozenset(value_words(part, giving))) for part in entered]
+    return found
+
+
 def given(root: ast.AST, names: Collection[str]) -> set[str]:
     """The words of what calls of these names are given in a piece of a tree."""
     calls_in = (node for node in inside(root) if isinstance(node, ast.Call))

@@ -27,11 +27,16 @@ def blocking_words(*categories: str) -> Mapping[str, frozenset[str]]:
     One of the telling words is part of every way in which a text can show what is called: where a function is
     imported from, or which class an object has.
     """
+    return calling_words(*(key for key, fact in BLOCKING.items() if fact.category in categories))
+
+
+@cache
+def calling_words(*keys: str) -> Mapping[str, frozenset[str]]:
+    """The same for the functions, methods and classes of these keys."""
     found: dict[str, set[str]] = {}
-    for key, fact in BLOCKING.items():
-        if fact.category in categories:
-            owner, _, name = key.rpartition(".")
-            found.setdefault(_SYNTAX.get(name, name), set()).update(_evidence(owner, name, key))
+    for key in keys:
+        owner, _, name = key.rpartition(".")
+        found.setdefault(_SYNTAX.get(name, name), set()).update(_evidence(owner, name, key))
     return {name: frozenset(telling) for name, telling in found.items()}
 
 

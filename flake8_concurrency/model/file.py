@@ -16,6 +16,7 @@ from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.flow import Flow
 from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
+from flake8_concurrency.model.http import Http
 from flake8_concurrency.model.idle_locks import IdleLocks
 from flake8_concurrency.model.joined_locks import JoinedLocks
 from flake8_concurrency.model.kinds import Kinds
@@ -23,15 +24,20 @@ from flake8_concurrency.model.lock_order import LockOrder
 from flake8_concurrency.model.locked_claims import LockedClaims
 from flake8_concurrency.model.locked_queries import LockedQueries
 from flake8_concurrency.model.locks import Locks
+from flake8_concurrency.model.loops import Loops
 from flake8_concurrency.model.lost_locks import LostLocks
 from flake8_concurrency.model.names import Names
+from flake8_concurrency.model.origins import Origins
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.rows import Rows
+from flake8_concurrency.model.sentinels import Sentinels
 from flake8_concurrency.model.sizes import Sizes
+from flake8_concurrency.model.threads import Threads
 from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.waits import Waits
+from flake8_concurrency.model.works import Works
 from flake8_concurrency.model.writes import Writes
 
 
@@ -86,6 +92,18 @@ class FileModel:
         return Waits(self)
 
     @cached_property
+    def origins(self) -> Origins:
+        return Origins(self)
+
+    @cached_property
+    def sentinels(self) -> Sentinels:
+        return Sentinels(self)
+
+    @cached_property
+    def http(self) -> Http:
+        return Http(self)
+
+    @cached_property
     def sizes(self) -> Sizes:
         return Sizes(self)
 
@@ -108,6 +126,18 @@ class FileModel:
     @cached_property
     def writes(self) -> Writes:
         return Writes(self)
+
+    @cached_property
+    def works(self) -> Works:
+        return Works(self)
+
+    @cached_property
+    def loops(self) -> Loops:
+        return Loops(self)
+
+    @cached_property
+    def threads(self) -> Threads:
+        return Threads(self)
 
     @cached_property
     def locks(self) -> Locks:

@@ -69,11 +69,29 @@ class Settled:
         )
 
     def _is_new(self, lock: cst.BaseExpression, call: cst.Call) -> bool:
-        """Whether a lock was made in the statements before: nobody else can hold it yet."""
-        bindings = (self._file.names.reaching(lock) or ()) if isinstance(lock, cst.Name) else ()
-        made = [binding.node for binding in bindings if isinstance(binding.value, cst.Call)]
-        block = self._file.parent(self._file.parent(self._file.tree.statement(call)))
-        return len(made) == len(bindings) == 1 and self._file.parent(self._file.parent(made[0])) is block
+        """Whether a lock was made in the statements before, in the same block: nobody else can hold it yet."""
+        if isinstance(lock, cst.Name):
+            bindings = self._file.names.reaching(lock) or ()
+            made = [binding.node for binding in bindings if isinstance(binding.value, cst.Call)]
+            block = self._file.parent(self._file.parent(self._file.tree.statement(call)))
+            return len(made) == len(bindings) == 1 and self._file.parent(self._file.parent(made[0])) is block
+        return self._is_made_before(dotted(lock), call)
+
+    def _is_made_before(self, name: str, call: cst.Call) -> bool:
+        """Whether an attribute got a new object in the statements before, and what mentions it next is the call."""
+        statement = self._file.tree.statement(call)
+        line = self._file.parent(statement)
+        block = self._file.parent(line)
+        if not isinstance(line, cst.SimpleStatementLine) or not isinstance(block, cst.IndentedBlock):
+            return False
+        for earlier in reversed(block.body[: block.body.index(line)]):
+            if isinstance(earlier, cst.SimpleStatementLine) and any(_makes(one, name) for one in earlier.body):
+                return True
+            if any(
+                isinstance(node, cst.Attribute) and dotted(node) == name for node in self._file.tree.within(earlier)
+            ):
+                return False
+        return False
 
     def _is_non_blocking(self, name: str, call: cst.Call) -> bool:
         """Whether a socket never waits, or only hands datagrams to the system."""
@@ -111,6 +129,16 @@ def _has_ended(name: str, condition: Condition) -> bool:
             if literal(other) != (None,) or asked not in (f"{name}.poll", f"{name}.returncode"):
                 return False
             return isinstance(operator, cst.IsNot if condition.truth else cst.Is)
+    return False
+
+
+def _makes(statement: cst.BaseSmallStatement, name: str) -> bool:
+    """Whether a statement is `name = …(…)`."""
+    match statement:
+        case cst.Assign(targets=targets, value=cst.Call()):
+            return any(dotted(each.target) == name for each in targets)
+        case cst.AnnAssign(target=target, value=cst.Call()):
+            return dotted(target) == name
     return False
 
 

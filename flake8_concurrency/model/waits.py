@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
 from flake8_concurrency.knowledge.offloading import OFFLOADING
+from flake8_concurrency.knowledge.waiting import SharedLock
+from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.calls import argument, literal, passes_unknown
 from flake8_concurrency.model.futures import EXECUTOR
 from flake8_concurrency.model.spelling import dotted
@@ -17,8 +19,13 @@ if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
 _TIMEOUT = re.compile(r"timeout|deadline|max_?wait", re.IGNORECASE)
-#: What is called to wait, and where it takes a timeout by position.
-_BY_POSITION = {"wait": 1, "as_completed": 1, "result": 0, "exception": 0, "join": 0}
+#: What is called to wait, and where it takes a timeout by position: an event's `wait` first, that of futures second.
+_BY_POSITION = {
+    **dict.fromkeys(("wait", "wait_for"), (0, 1)),
+    **dict.fromkeys(("result", "exception", "join"), (0,)),
+    **dict.fromkeys(("as_completed", "get", "acquire", "communicate"), (1,)),
+    "put": (2,),
+}
 
 
 #: Those that run a function for whoever waits for it; a Thread runs it for nobody.
@@ -55,6 +62,16 @@ class Waits:
             calls.append(kind.ref)
             position = None
         return not any(_may_have_timeout(one, position) for one in calls) and not self._has_bounded_twin(call)
+
+    def unbounded_leaf(self, call: cst.Call, table: Mapping[str, int | None]) -> Leaf | None:
+        """A call that waits, is in a table by what it calls, and surely has no timeout; not where it blocks a loop.
+
+        The table says where each takes its timeout by position.
+        """
+        leaf = self._file.functions.blocking(call)
+        if leaf is None or leaf.name not in table or self.blocks_the_loop(call):
+            return None
+        return leaf if self.is_unbounded(call, table[leaf.name]) else None
 
     def handed_over(self, call: cst.Call) -> HandedOver | None:
         """The function that a call hands to another thread and whose end somebody waits for: `to_thread(run, …)`."""
@@ -99,6 +116,17 @@ class Waits:
             return False
         return any(leaf.node is call for leaf in self._file.functions.leaves(function))
 
+    def is_shared_lock_bounded(self, lock: cst.BaseExpression, acquire: cst.Call | None, fact: SharedLock) -> bool:
+        """Whether the wait for a lock may have a bound: from `acquire`, or from where the lock was made."""
+        if acquire is not None and (_gives(acquire, *fact.acquire) or _switches_off(acquire, *fact.switch)):
+            return True
+        made = self._file.origins.of(lock)
+        if made is None or any(passes_unknown(call) for call in made):
+            return True
+        if acquire is not None and self._has_bounded_twin(acquire):
+            return True
+        return any(_gives(call, *fact.maker) or _switches_off(call, *fact.made) for call in made)
+
     def around(self, call: cst.Call) -> cst.With | None:
         """The `with` block of an executor that a call stands in: it waits for all its workers, however it is left."""
         for parent in self._file.ancestors(call):
@@ -125,6 +153,22 @@ class Waits:
         return False
 
 
+def _gives(call: cst.Call, name: str, position: int | None) -> bool:
+    """Whether a call surely or maybe gives a bound that is one: None and -1 are none."""
+    if passes_unknown(call):
+        return True
+    given = argument(call, position, name)
+    if given is None or literal(given) == (None,):
+        return False
+    return not (isinstance(given, cst.UnaryOperation) and isinstance(given.operator, cst.Minus))
+
+
+def _switches_off(call: cst.Call, name: str, position: int | None) -> bool:
+    """Whether a call may be told not to wait at all."""
+    given = argument(call, position, name)
+    return given is not None and literal(given) != (True,)
+
+
 def _may_have_timeout(call: cst.Call, position: int | None) -> bool:
     if passes_unknown(call):
         return True
@@ -141,7 +185,7 @@ def _timeouts_in(call: cst.Call) -> list[cst.BaseExpression]:
     return [
         arg.value
         for position, arg in enumerate(call.args)
-        if (position == _BY_POSITION.get(name) if arg.keyword is None else arg.keyword.value == "timeout")
+        if (position in _BY_POSITION.get(name, ()) if arg.keyword is None else arg.keyword.value == "timeout")
         and literal(arg.value) != (None,)
     ]
 

@@ -194,7 +194,7 @@ class Offloader:
         deadline = None if timeout is None else call.loop.call_later(timeout, call.tell, _News.DEADLINE)
         patience = None
         try:
-            if not self._start(call) and self.queue_timeout is not None:  # noqa: CNC409 - the lock is new, nobody else has it
+            if not self._start(call) and self.queue_timeout is not None:
                 patience = call.loop.call_later(self.queue_timeout, self._reject, call)
             news = await call.waiter
             if not call.finished:

@@ -16,8 +16,9 @@ import math
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+from datetime import datetime
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
 
 from flake8_concurrency.runtime.errors import LeaseLost, LockingUnsupported, LockNotAvailable, MissingExtra
 from flake8_concurrency.runtime.retry import is_lock_not_available
@@ -25,10 +26,11 @@ from flake8_concurrency.runtime.retry import is_lock_not_available
 try:
     import sqlalchemy as sa
     from sqlalchemy import orm
-    from sqlalchemy.dialects import postgresql
     from sqlalchemy.exc import DBAPIError, NoResultFound
 except ImportError as error:
     raise MissingExtra("sqlalchemy") from error
+
+from flake8_concurrency.runtime import lease_statements as sql
 
 if TYPE_CHECKING:
     # It needs greenlet, which plain SQLAlchemy does not bring.
@@ -58,10 +60,7 @@ __all__ = [
 T = TypeVar("T")
 P = ParamSpec("P")
 
-#: Where SQLAlchemy renders FOR UPDATE, and SKIP LOCKED with it.
-_LOCKING = frozenset({"postgresql", "mysql", "mariadb", "oracle"})
-_MYSQL = frozenset({"mysql", "mariadb"})
-
+_FRESH = {"populate_existing": True}
 _NO_SYNCHRONISATION = {"synchronize_session": False, "populate_existing": True}
 
 
@@ -130,97 +129,78 @@ def claim_batch(  # noqa: PLR0913 - each has a name at the call, and forgetting 
     column or a sequence of them. `where`: what else makes a row due. A select may join other tables: only the rows
     of its model are locked.
 
-    On PostgreSQL it is one statement. On MySQL and MariaDB it is two in the caller's transaction, and an index whose
-    first columns are those of `order_by` is needed there: without one the first claimer locks the whole table.
+    On PostgreSQL it is one statement, and so are `complete`, `extend` and `release`: there a session of an engine at
+    AUTOCOMMIT (`engine.execution_options(isolation_level="AUTOCOMMIT")`) does without BEGIN and COMMIT, and is the
+    fastest. With a key of several columns, and on MySQL and MariaDB, it is two in the caller's transaction; an index
+    whose first columns are those of `order_by` is needed on the latter: without one the first claimer locks the whole
+    table. The statement is kept with the model; conditions that are new objects at each call (`Job.queue == name`)
+    cost a little more than constants.
+
     Raises LockingUnsupported where the database has no SKIP LOCKED.
     """
     statement, model = _statement(model_or_select)
     mapper = sa.inspect(model)
     dialect = _locking_dialect(session, mapper, statement, leases=True)
+    selected = None if model_or_select is model else statement
+    claiming, parameters = sql.claiming(
+        mapper, dialect, selected, columns, max_attempts, _listed(order_by), tuple(where)
+    )
     token = uuid.uuid4()
-    due = [*where, *_due(model, columns, dialect, max_attempts)]
-    statement = statement.where(*due).order_by(*_listed(order_by)).limit(limit)
-    single = dialect.name == "postgresql" and len(mapper.primary_key) == 1
-    claim = _claim_in_one if single else _claim_in_two
-    rows, expires_at = claim(session, model, statement, columns, token, lease)
-    for row in rows:
-        session.expunge(row)
-    ids = tuple(_ident(mapper.primary_key_from_instance(row)) for row in rows)
+    parameters |= {sql.LIMIT: limit, sql.LEASE: sql.delay(dialect, lease)}
+    if max_attempts is not None:
+        parameters[sql.ATTEMPTS] = max_attempts
+    if claiming.update is not None:
+        parameters[sql.TOKEN] = sql.token_value(mapper, columns, token)
+        rows = _claim_in_one(session, claiming, parameters)
+        expires_at = getattr(rows[0], columns.expires_at) if rows else None
+    else:
+        rows, expires_at = _claim_in_two(session, mapper, claiming, parameters, columns, token)
+    ids = tuple(_ident(sa.inspect(row).identity) for row in rows)
+    _detach(session, rows)
     return Claim(rows, ids, token, expires_at, model, columns)
 
 
-def _due(
-    model: type[Any], columns: LeaseColumns, dialect: sa.Dialect, max_attempts: int | None
-) -> Iterator[sa.ColumnElement[bool]]:
-    """What makes a row claimable: not done, not leased, not poison."""
-    expires_at = getattr(model, columns.expires_at)
-    if dialect.name == "postgresql" and not getattr(expires_at.type, "timezone", True):
-        raise TypeError(f"{expires_at} needs DateTime(timezone=True): without it, its meaning depends on the session")
-    if columns.done_at is not None:
-        yield getattr(model, columns.done_at).is_(None)
-    yield sa.or_(expires_at.is_(None), expires_at <= _now(dialect))
-    if max_attempts is not None:
-        if columns.attempts is None:
-            raise ValueError("max_attempts needs a column that counts them: LeaseColumns(attempts=...)")
-        yield getattr(model, columns.attempts) < max_attempts
+def _detach(session: orm.Session, rows: Sequence[Any]) -> None:
+    if len(session.identity_map) == len(rows) and not session.new:
+        session.expunge_all()  # there is nothing else in it, and one by one takes as long as loading them
+        return
+    for row in rows:
+        session.expunge(row)
 
 
-def _claim_in_one(
-    session: orm.Session,
-    model: type[T],
-    statement: sa.Select[Any],
-    columns: LeaseColumns,
-    token: uuid.UUID,
-    lease: float,
-) -> tuple[list[T], datetime | None]:
-    """PostgreSQL: an UPDATE of what a locking subquery picks.
-
-    The ids are gathered into an array in a CTE, which runs once (PostgreSQL inlines none that locks; MATERIALIZED
-    spells it out). As `WHERE id IN (SELECT … LIMIT n FOR UPDATE SKIP LOCKED)` the planner may run the subquery again
-    for each row, and then locks and claims more than n. RETURNING has no order, so the place in the array comes along.
-    """
-    (key,) = sa.inspect(model).primary_key
-    ids = _picked(statement, model, [key]).scalar_subquery()
-    array = sa.func.array(ids, type_=postgresql.ARRAY(key.type))
-    picked = sa.select(array.label("ids")).cte("picked").prefix_with("MATERIALIZED")
-    dialect = session.get_bind(sa.inspect(model)).dialect
-    values = {columns.token: _token(model, columns, token), columns.expires_at: _now(dialect, lease)}
-    if columns.attempts is not None:
-        values[columns.attempts] = getattr(model, columns.attempts) + 1
-    update = (
-        sa.update(model)
-        .where(key == sa.any_(picked.c.ids))
-        .values(values)
-        .returning(model, sa.func.array_position(picked.c.ids, key))
-    )
-    found = session.execute(update, execution_options=_NO_SYNCHRONISATION).all()
-    rows = [row for row, _ in sorted(found, key=lambda each: each[1])]
-    return rows, getattr(rows[0], columns.expires_at) if rows else None
+def _claim_in_one(session: orm.Session, claiming: sql.Claiming, parameters: dict[str, Any]) -> list[Any]:
+    """PostgreSQL: claim and read in one statement."""
+    if type(session).get_bind is orm.Session.get_bind:
+        found = session.execute(claiming.select, parameters, execution_options=_FRESH).all()
+    else:  # A session that chooses a database by the kind of the statement has to see the UPDATE.
+        assert claiming.update is not None
+        found = session.execute(claiming.update, parameters, execution_options=_NO_SYNCHRONISATION).all()
+    return [row for row, _ in sorted(found, key=itemgetter(1))]
 
 
 def _claim_in_two(
     session: orm.Session,
-    model: type[T],
-    statement: sa.Select[Any],
+    mapper: orm.Mapper[Any],
+    claiming: sql.Claiming,
+    parameters: dict[str, Any],
     columns: LeaseColumns,
     token: uuid.UUID,
-    lease: float,
-) -> tuple[list[T], datetime | None]:
+) -> tuple[list[Any], datetime | None]:
     """Lock and read, then update, in one transaction: no UPDATE … RETURNING on MariaDB, no arrays of several keys."""
-    dialect = session.get_bind(sa.inspect(model)).dialect
-    locking = statement.add_columns(_now(dialect, lease)).with_for_update(skip_locked=True, of=model)
-    found = session.execute(locking, execution_options={"populate_existing": True}).unique().all()
+    connection = session.connection({"mapper": mapper})
+    _check_transaction(connection)
+    found = session.execute(claiming.select, parameters, execution_options=_FRESH).unique().all()
     if not found:
         return [], None
     expires_at = found[0][1]
     rows = [row for row, _ in found]
-    values = {columns.token: _token(model, columns, token), columns.expires_at: expires_at}
+    values = {columns.token: sql.token_value(mapper, columns, token), columns.expires_at: expires_at}
     if columns.attempts is not None:
-        values[columns.attempts] = getattr(model, columns.attempts) + 1
-    mapper = sa.inspect(model)
-    ids = [_ident(mapper.primary_key_from_instance(row)) for row in rows]
-    update = sa.update(model).where(_is_one_of(model, ids, dialect)).values(values)
-    session.execute(update, execution_options=_NO_SYNCHRONISATION)
+        values[columns.attempts] = mapper.columns[columns.attempts] + 1
+    ids = [_ident(sa.inspect(row).identity) for row in rows]
+    table: Any = mapper.local_table
+    update = sa.update(table).where(sql.is_one_of(mapper.primary_key, connection.dialect))
+    connection.execute(update.values({mapper.columns[name]: each for name, each in values.items()}), {sql.IDS: ids})
     for row in rows:
         orm.attributes.set_committed_value(row, columns.token, values[columns.token])
         orm.attributes.set_committed_value(row, columns.expires_at, expires_at)
@@ -241,12 +221,10 @@ def complete(
     `.ids` are those rows.
     """
     columns = claim.columns
-    changes = {**(values or {}), columns.token: None, columns.expires_at: None}
-    if columns.done_at is not None:
-        changes[columns.done_at] = _now(_dialect(session, claim.model))
-    elif not values:
+    times = () if columns.done_at is None else ((columns.done_at, None),)
+    if not times and not values:
         raise ValueError("without LeaseColumns(done_at=...) say in values what takes the rows out of the next claim")
-    _change(session, claim, ids, changes)
+    _change(session, claim, ids, times, {**(values or {}), columns.token: None, columns.expires_at: None})
 
 
 def extend(session: orm.Session, claim: Claim[T], *, lease: float, ids: Sequence[Any] | None = None) -> Claim[T]:
@@ -254,17 +232,10 @@ def extend(session: orm.Session, claim: Claim[T], *, lease: float, ids: Sequence
 
     With `ids`, only those rows are extended, and only they are in the claim that is returned.
     """
-    expires_at = _now(_dialect(session, claim.model), lease)
-    _change(session, claim, ids, {claim.columns.expires_at: expires_at})
     kept = claim.ids if ids is None else tuple(ids)
+    end = _change(session, claim, kept, ((claim.columns.expires_at, sql.LEASE),), {}, seconds=lease)
     rows = [row for row, ident in zip(claim.rows, claim.ids, strict=True) if ident in kept]
-    ends = None
-    if kept:
-        column = getattr(claim.model, claim.columns.expires_at)
-        ends = session.scalar(
-            sa.select(column).where(_is_one_of(claim.model, kept[:1], _dialect(session, claim.model)))
-        )
-    return replace(claim, rows=rows, ids=kept, expires_at=ends)
+    return replace(claim, rows=rows, ids=kept, expires_at=end)
 
 
 def release(session: orm.Session, claim: Claim[Any], *, ids: Sequence[Any] | None = None, delay: float = 0.0) -> None:
@@ -272,41 +243,72 @@ def release(session: orm.Session, claim: Claim[Any], *, ids: Sequence[Any] | Non
 
     The attempt stays counted.
     """
-    ends = _now(_dialect(session, claim.model), delay) if delay > 0 else None
-    _change(session, claim, ids, {claim.columns.token: None, claim.columns.expires_at: ends})
+    token, expires_at = claim.columns.token, claim.columns.expires_at
+    if delay > 0:
+        _change(session, claim, ids, ((expires_at, sql.LEASE),), {token: None}, seconds=delay)
+    else:
+        _change(session, claim, ids, (), {token: None, expires_at: None})
 
 
-def _change(session: orm.Session, claim: Claim[Any], ids: Sequence[Any] | None, values: dict[str, Any]) -> None:
-    """Update rows if every one of them is still under the claim's lease."""
-    wanted = list(claim.ids if ids is None else ids)
-    if foreign := set(wanted).difference(claim.ids):
+def _change(
+    session: orm.Session,
+    claim: Claim[Any],
+    ids: Sequence[Any] | None,
+    times: tuple[tuple[str, str | None], ...],
+    values: dict[str, Any],
+    *,
+    seconds: float = 0.0,
+) -> datetime | None:
+    """Update rows if every one of them is still under the claim's lease; return its new end if that was changed."""
+    wanted = list(claim.ids if ids is None else dict.fromkeys(ids))
+    if ids is not None and (foreign := set(wanted).difference(claim.ids)):
         raise ValueError(f"not in this claim: {list(foreign)}")
     if not wanted:
-        return
-    model, dialect = claim.model, _dialect(session, claim.model)
-    keys = sa.inspect(model).primary_key
-    held = (
-        sa.select(*keys)
-        .where(
-            _is_one_of(model, wanted, dialect),
-            getattr(model, claim.columns.token) == _token(model, claim.columns, claim.token),
-            getattr(model, claim.columns.expires_at) > _now(dialect),
-        )
-        # In one order, so that two of these never wait for each other.
-        .order_by(*keys)
-        .with_for_update(of=model)
-    )
-    update = sa.update(model).where(_is_one_of(model, wanted, dialect)).values(values)
-    if dialect.name == "postgresql":
-        # In one statement: the rows are locked and counted in a materialised CTE before any is changed.
-        count = sa.select(sa.func.count()).select_from(held.cte("held").prefix_with("MATERIALIZED")).scalar_subquery()
-        update = update.where(count == len(wanted)).returning(keys[0])
-        if session.execute(update, execution_options=_NO_SYNCHRONISATION).all():
-            return
-    still = {_ident(tuple(row)) for row in session.execute(held)}
-    if lost := [ident for ident in wanted if ident not in still]:
-        raise LeaseLost(lost)
-    session.execute(update, execution_options=_NO_SYNCHRONISATION)
+        return None
+    mapper = sa.inspect(claim.model)
+    dialect = _dialect(session, claim.model)
+    change = sql.changing(mapper, dialect, claim.columns, times, values, one=len(wanted) == 1)
+    parameters = {
+        sql.IDS: wanted,
+        sql.HOLDER: sql.token_value(mapper, claim.columns, claim.token),
+        sql.LEASE: sql.delay(dialect, seconds),
+        sql.COUNT: len(wanted),
+        **{f"{sql.VALUE}{name}": value for name, value in values.items()},
+    }
+    if session.autoflush:
+        session.flush()
+    connection = session.connection({"mapper": mapper, "clause": change.update})
+    if dialect.name != "postgresql":
+        _check_transaction(connection)
+    elif (updated := _updated(connection, change, parameters)).any:
+        return updated.end
+    still = {_ident(tuple(row)) for row in connection.execute(change.held, parameters)}
+    # None is lost where another thread has extended this lease while the UPDATE began.
+    lost = [ident for ident in wanted if ident not in still]
+    if lost or not (updated := _updated(connection, change, parameters)).any:
+        raise LeaseLost(lost or wanted)
+    return updated.end
+
+
+class _Updated(NamedTuple):
+    any: bool
+    end: datetime | None
+
+
+def _updated(connection: sa.Connection, change: sql.Change, parameters: dict[str, Any]) -> _Updated:
+    """Run the UPDATE, and read the end of the lease where that is changed."""
+    result = connection.execute(change.update, parameters)
+    if result.returns_rows:
+        row = result.first()
+        return _Updated(row is not None, None if row is None else row[0])
+    end = None if change.end is None else connection.scalar(change.end, parameters)
+    return _Updated(result.rowcount > 0, end)
+
+
+def _check_transaction(connection: sa.Connection) -> None:
+    """Two statements need a transaction around them: at AUTOCOMMIT the first one's locks are gone at once."""
+    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        raise LockingUnsupported("AUTOCOMMIT: this needs two statements, and so a transaction")
 
 
 # Locks
@@ -415,7 +417,7 @@ def _lock_timeout(session: orm.Session, model: type[Any], dialect: sa.Dialect, t
         old = session.execute(change, {"value": milliseconds}, bind_arguments=bind).scalar_one()
         yield
         session.execute(change, {"value": old}, bind_arguments=bind)
-    elif dialect.name in _MYSQL:
+    elif dialect.name in sql.MYSQL:
         read = sa.text("SELECT @@SESSION.innodb_lock_wait_timeout")
         old = session.execute(read, bind_arguments=bind).scalar_one()
         change = sa.text("SET SESSION innodb_lock_wait_timeout = :value")
@@ -443,14 +445,14 @@ def update_if_stale(
     key = column if isinstance(column, str) else column.key
     attribute = getattr(model, key)
     dialect = _dialect(session, model)
-    stale = sa.or_(attribute.is_(None), attribute <= _now(dialect, -window))
+    stale = sa.or_(attribute.is_(None), attribute <= sql.later(dialect, sql.LEASE))
     update = (
         sa.update(model)
-        .where(_is_one_of(model, [ident], dialect), stale)
-        .values({key: _now(dialect) if value is None else value})
+        .where(sql.is_one_of(sa.inspect(model).primary_key, dialect), stale)
+        .values({key: sql.now(dialect) if value is None else value})
         .execution_options(synchronize_session=False)
     )
-    result = session.execute(update)
+    result = session.execute(update, {sql.IDS: [ident], sql.LEASE: sql.delay(dialect, -window)})
     changed: int = result.rowcount  # type: ignore[attr-defined]
     if changed and (instance := session.identity_map.get(orm.util.identity_key(model, ident))) is not None:
         session.expire(instance, [key])
@@ -468,12 +470,6 @@ def _statement(model_or_select: type[T] | sa.Select[T]) -> tuple[sa.Select[T], t
     return sa.select(model_or_select), model_or_select
 
 
-def _picked(statement: sa.Select[Any], model: type[Any], keys: list[sa.ColumnElement[Any]]) -> sa.Select[Any]:
-    """The keys a select selects, locked."""
-    only = statement.with_only_columns(*keys, maintain_column_froms=True)
-    return only.with_for_update(skip_locked=True, of=model)
-
-
 def _dialect(session: orm.Session, model: type[Any]) -> sa.Dialect:
     return session.get_bind(sa.inspect(model)).dialect
 
@@ -483,11 +479,11 @@ def _locking_dialect(
 ) -> sa.Dialect:
     """The dialect of a session; raises where it would drop the lock clause, or lock more than was asked for."""
     dialect = session.get_bind(mapper).dialect
-    if dialect.name not in _LOCKING or (leases and dialect.name == "oracle"):
+    if dialect.name not in sql.LOCKING or (leases and dialect.name == "oracle"):
         raise LockingUnsupported(
             f"{dialect.name}: SQLAlchemy would drop FOR UPDATE SKIP LOCKED, nothing would be locked"
         )
-    if statement is not None and dialect.name in _MYSQL:
+    if statement is not None and dialect.name in sql.MYSQL:
         session.connection(
             bind_arguments={"mapper": mapper}
         )  # which of the two it is, the dialect learns by connecting
@@ -498,41 +494,6 @@ def _locking_dialect(
                 "MariaDB has no FOR UPDATE OF: the joined rows would be locked too; use a subquery"
             )
     return dialect
-
-
-def _now(dialect: sa.Dialect, offset: float = 0.0) -> sa.ColumnElement[Any]:
-    """The database's time at the start of the statement, `offset` seconds later; comparable with its columns.
-
-    Not PostgreSQL's `now()`, which is the start of the transaction: a worker stopped in one would trust an old time.
-    """
-    if dialect.name == "postgresql":
-        now = sa.func.statement_timestamp(type_=sa.DateTime(timezone=True))
-        return now + sa.literal(timedelta(seconds=offset), sa.Interval()) if offset else now
-    if dialect.name in _MYSQL:
-        # UTC, because NOW() is in the time zone of each session.
-        now = sa.func.utc_timestamp(sa.text("6"), type_=sa.DateTime())
-        microseconds = round(offset * 1_000_000)
-        return sa.func.timestampadd(sa.text("MICROSECOND"), microseconds, now, type_=sa.DateTime()) if offset else now
-    if dialect.name == "sqlite":
-        # As text, in the format SQLAlchemy stores; SQLite knows milliseconds.
-        now = sa.func.strftime("%Y-%m-%d %H:%M:%f", "now", f"{offset:+.3f} seconds", type_=sa.String())
-        return sa.type_coerce(now.concat("000"), sa.DateTime())
-    raise LockingUnsupported(f"{dialect.name}: how to ask for the time is not known here")
-
-
-def _token(model: type[Any], columns: LeaseColumns, token: uuid.UUID) -> Any:
-    kind = getattr(model, columns.token).type
-    return token if issubclass(kind.python_type, uuid.UUID) else token.hex
-
-
-def _is_one_of(model: type[Any], ids: Sequence[Any], dialect: sa.Dialect) -> sa.ColumnElement[bool]:
-    keys: tuple[sa.Column[Any], ...] = sa.inspect(model).primary_key
-    if len(keys) > 1:
-        return sa.tuple_(*keys).in_(ids)
-    if dialect.name == "postgresql":
-        # One parameter: asyncpg allows 32,767 of them.
-        return keys[0] == sa.any_(sa.literal(list(ids), postgresql.ARRAY(keys[0].type)))
-    return keys[0].in_(ids)
 
 
 def _ident(key: Sequence[Any]) -> Any:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import multiprocessing
 import os
 import subprocess
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.runtime.database_fixtures import database, mariadb, mariadb_database, postgres  # noqa: F401 - fixtures
+from tests.runtime.log_records import Logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +49,9 @@ def nothing_left_behind() -> Iterator[None]:
     yield
     deadline = time.monotonic() + 5
     left = set(threading.enumerate()) - threads
-    if left:
+    for thread in left:
+        thread.join(0.1)
+    if any(thread.is_alive() for thread in left):
         gc.collect()  # An executor that was dropped lets its threads go.
     for thread in left:
         thread.join(max(0.0, deadline - time.monotonic()))
@@ -64,6 +68,7 @@ def start_python() -> Iterator[Callable[[str], subprocess.Popen[str]]]:
     def start(code: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(code)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -79,8 +84,20 @@ def start_python() -> Iterator[Callable[[str], subprocess.Popen[str]]]:
 
 
 @pytest.fixture
+def logged() -> Iterator[Logged]:
+    """Everything that is logged in the test."""
+    handler = Logged()
+    logging.getLogger().addHandler(handler)
+    yield handler
+    logging.getLogger().removeHandler(handler)
+
+
+@pytest.fixture
 def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Wait until something that must come is so."""
+    """Wait until something that must come is so.
+
+    Only for what no event tells: a state inside of a pool (`stats()`, a future that begins to run), or of a server.
+    """
 
     def wait_for(condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + SOON

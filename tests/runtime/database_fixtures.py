@@ -26,7 +26,7 @@ def unavailable(reason: str) -> None:
 
 
 def eventually(condition: Callable[[], bool], *, timeout: float = 10.0) -> None:
-    """Wait until a condition that another thread, process or server brings about is true."""
+    """Wait until a condition is true that another process or server brings about, and that it gives no event for."""
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout} s: {condition}"

@@ -7,6 +7,7 @@ and `naive-stop`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
@@ -105,7 +106,8 @@ def drain(factory: Factory, lease: float, limit: int, *, step: bool) -> None:
         if step:
             tell("claimed")
             sys.stdin.readline()
-        run_transaction(factory, functools.partial(finish, claim=claim, result="drain"), attempts=10, timeout=None)
+        with contextlib.suppress(LeaseLost):  # then somebody else has the rows
+            run_transaction(factory, functools.partial(finish, claim=claim, result="drain"), attempts=10, timeout=None)
 
 
 def naive_drain(factory: Factory) -> None:

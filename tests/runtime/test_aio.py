@@ -21,6 +21,7 @@ import pytest
 from flake8_concurrency.runtime import aio
 from flake8_concurrency.runtime.aio import Offloader, amap, background, gather_bounded, wait_all_async
 from flake8_concurrency.runtime.errors import BacklogFull, DeadlineExceeded, PoolClosed, WorkCancelled
+from tests.runtime.log_records import Logged
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -81,7 +82,7 @@ def blocking() -> Iterator[Blocking]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """For what another thread does just after the last thing that can be seen."""
+    """For what another thread does just after the last thing that can be seen: no event tells of it."""
     deadline = time.monotonic() + 5
     while not condition():
         assert time.monotonic() < deadline
@@ -328,7 +329,9 @@ def test_nothing_keeps_arguments_results_and_errors_alive() -> None:
 # Offloader: what nobody awaits any more
 
 
-def test_the_exception_of_an_abandoned_call_is_logged(blocking: Blocking, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_exception_of_an_abandoned_call_is_logged(
+    blocking: Blocking, caplog: pytest.LogCaptureFixture, logged: Logged
+) -> None:
     async def main(loop: FakeLoop) -> None:
         with Offloader(max_threads=1, queue_timeout=None) as offload:
             started = asyncio.Event()
@@ -340,7 +343,7 @@ def test_the_exception_of_an_abandoned_call_is_logged(blocking: Blocking, caplog
             assert [] == caplog.records
             blocking.release.set()
             await offload(int, timeout=None)
-            wait_until(lambda: len(caplog.records) == 1)  # noqa: CNC409 - only this test runs
+            logged.wait_for("LookupError: late")  # noqa: CNC409 - only this test runs
 
     run(main)
     (record,) = caplog.records
@@ -389,7 +392,9 @@ def test_an_exception_that_comes_at_the_moment_of_leaving_is_logged(caplog: pyte
     assert ["an abandoned call of <class 'int'> raised"] == [record.getMessage() for record in caplog.records]
 
 
-def test_an_exception_after_the_end_of_the_loop_is_logged(blocking: Blocking, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_exception_after_the_end_of_the_loop_is_logged(
+    blocking: Blocking, caplog: pytest.LogCaptureFixture, logged: Logged
+) -> None:
     loop = FakeLoop()
     offload = Offloader(max_threads=1, queue_timeout=None)
     started = asyncio.Event()
@@ -397,7 +402,7 @@ def test_an_exception_after_the_end_of_the_loop_is_logged(blocking: Blocking, ca
     loop.run_until_complete(started.wait())
     loop.close()  # without asyncio.run: the awaiter is never told
     blocking.release.set()
-    wait_until(lambda: len(caplog.records) == 1)
+    logged.wait_for("LookupError: late")
     offload.close()
     task.get_coro().close()
     task._log_destroy_pending = False  # type: ignore[attr-defined]
@@ -442,28 +447,37 @@ def test_control_asyncio_run_waits_for_to_thread(blocking: Blocking) -> None:
 
 def test_the_interpreter_ends_without_the_straggler() -> None:
     program = """
-import asyncio, time
+import asyncio, os
 from flake8_concurrency.runtime.aio import Offloader
 async def main():
     offload = Offloader(max_threads=1, queue_timeout=None)
     try:
         {call}
     except TimeoutError:
-        pass
+        print("leaving", flush=True)
 asyncio.run(main())
 """
     calls = (
-        "await offload(time.sleep, 2, timeout=0.05)",
-        "await asyncio.wait_for(asyncio.to_thread(time.sleep, 2), 0.05)",
+        "await offload(os.read, 0, 1, timeout=0.05)",
+        "await asyncio.wait_for(asyncio.to_thread(os.read, 0, 1), 0.05)",
     )
-    start = time.monotonic()
-    ours, control = (subprocess.Popen([sys.executable, "-c", program.format(call=call)]) for call in calls)
+    ours, control = (
+        subprocess.Popen(
+            [sys.executable, "-c", program.format(call=call)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for call in calls
+    )
     with ours, control:
-        assert 0 == ours.wait(10)
-        took = time.monotonic() - start
-        assert control.poll() is None, "the control had ended first"
-        assert 0 == control.wait(10)
-        assert time.monotonic() - start > 2 > took
+        assert control.stdout is not None
+        assert "leaving\n" == control.stdout.readline()
+        assert 0 == ours.wait(20)  # nobody has let go of its thread
+        with pytest.raises(subprocess.TimeoutExpired):
+            control.wait(0.3)
+        control.communicate(timeout=20)  # it closes the input
+        assert 0 == control.returncode
 
 
 # Offloader: its own life

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import os
 import signal
@@ -11,8 +12,10 @@ import sys
 import threading
 import types
 import uuid
+import weakref
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +24,11 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.exc import DBAPIError, NoResultFound
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
 
 from flake8_concurrency.runtime.errors import LeaseLost, LockingUnsupported, LockNotAvailable
+from flake8_concurrency.runtime.lease_statements import KEPT, Statements, claiming
 from flake8_concurrency.runtime.retry import is_transient, run_transaction, run_transaction_async
 from flake8_concurrency.runtime.sqlalchemy import (
     Claim,
@@ -46,7 +51,6 @@ from flake8_concurrency.runtime.sqlalchemy import (
     update_if_stale_async,
 )
 from flake8_concurrency.runtime.testing import PostgresServer
-from tests.runtime.database_fixtures import eventually
 from tests.runtime.lease_worker import Account, Base, Effect, Factory, Job, Pair, Parent
 
 ROOT = Path(__file__).parents[2]
@@ -325,15 +329,12 @@ def test_a_worker_that_is_resumed_after_its_lease(
     jobs(factory, 2)
     stopped = worker(url_of("postgresql+psycopg"), mode, 0.2)
     os.waitpid(stopped.pid, os.WUNTRACED)
-    claims: list[Claim[Job]] = []
-
-    def taken_over() -> bool:
-        claims.append(claim_of(factory))
-        return bool(claims[-1].rows)
-
-    eventually(taken_over)  # the lease ends by itself: the hung worker holds no lock
+    with factory() as session:  # the lease ends by itself: the server waits for that, by its own clock
+        session.execute(sa.text("SELECT pg_sleep_until(max(lease_expires_at) + interval '1 ms') FROM job"))
+    claim = claim_of(factory)  # and the hung worker holds no lock
+    assert claim.ids == (1, 2)
     with factory.begin() as session:
-        complete(session, claims[-1], values={"result": "new owner"})
+        complete(session, claim, values={"result": "new owner"})
     stopped.send_signal(signal.SIGCONT)
     assert finished(stopped) == said
     with factory() as session:
@@ -438,6 +439,200 @@ def test_a_lease_needs_a_time_zone(factory: Factory) -> None:
 
     with factory() as session, pytest.raises(TypeError, match=r"needs DateTime\(timezone=True\)"):
         claim_batch(session, Naive, limit=1, lease=1.0, max_attempts=None, order_by=Naive.id, columns=PAIRS)
+
+
+# How the statements are kept
+
+
+@pytest.fixture
+def executed(factory: Factory) -> Iterator[list[str]]:
+    """What is sent to the server."""
+    sent: list[str] = []
+    engine = factory.kw["bind"]
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    yield sent
+    sa.event.remove(engine, "before_cursor_execute", note)
+
+
+def test_each_is_one_statement_of_the_same_text(factory: Factory, executed: list[str]) -> None:
+    jobs(factory, 6)
+    executed.clear()
+    texts = set()
+    for lease, limit in ((60.0, 1), (90.0, 1), (60.0, 2)):
+        claim = claim_of(factory, limit=limit, lease=lease, max_attempts=limit + 3)
+        assert len(claim) == limit
+        with factory.begin() as session:
+            complete(session, claim)
+        texts.add(executed[0])
+        assert len(executed) == 2
+        executed.clear()
+    assert len(texts) == 1
+
+
+def test_values_of_conditions_are_those_of_the_call(factory: Factory) -> None:
+    """`Job.id < 5` is a new object at each call; the statement of another one is used, with its own value."""
+    jobs(factory, 9)
+    kept = Statements.of(sa.inspect(Job))
+    for ids in ([7], [2, 3], [9]):
+        assert claim_of(factory, where=[Job.id.in_(ids)]).ids == tuple(ids)
+    kept._kept.clear()
+    claims = [claim_of(factory, where=[Job.id == ident], order_by=Job.rank.desc()).ids for ident in (1, 4, 5)]
+    assert claims == [(1,), (4,), (5,)]
+    of_select = [claim_of_select(factory, sa.select(Job).where(Job.id > ident)).ids for ident in (7, 5)]
+    assert of_select == [(8,), (6,)]
+    same = [key for key in kept._kept if isinstance(key, tuple) and key[0] == "like"]
+    assert len(same) == 2
+
+
+def claim_of_select(factory: Factory, select: sa.Select[Job]) -> Claim[Job]:
+    with factory.begin() as session:
+        return claim_batch(session, select, limit=1, lease=60.0, max_attempts=None, order_by=Job.id)
+
+
+def test_aliases_are_not_mixed_up(factory: Factory) -> None:
+    """Two selects of the same shape; in the second the condition speaks of the claimed row."""
+    jobs(factory, 3)
+    other = orm.aliased(Job)
+    with_other = sa.select(Job).join(other, other.id == Job.id + 1)
+    assert claim_of_select(factory, with_other.where(other.id == 3)).ids == (2,)
+    assert claim_of_select(factory, with_other.where(Job.id == 1)).ids == (1,)
+
+
+def test_statements_are_bounded_and_die_with_the_class() -> None:
+    class Brief(orm.DeclarativeBase):
+        pass
+
+    class Once(Brief):
+        __tablename__ = "once"
+        id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+        lease_token: orm.Mapped[uuid.UUID | None]
+        lease_expires_at: orm.Mapped[datetime | None] = orm.mapped_column(sa.DateTime(timezone=True))
+
+    mapper, engine = sa.inspect(Once), sa.create_mock_engine("postgresql+psycopg://", lambda *_: None)
+    for number in range(2 * KEPT):
+        where = sa.text(f"id > {number}")
+        assert str(where) in str(claiming(mapper, engine.dialect, None, PAIRS, None, (Once.id,), (where,))[0].update)
+    assert len(Statements.of(mapper)) == KEPT
+    gone = weakref.ref(Once)
+    del Once, Brief, mapper
+    for _ in range(3):  # what the first finalises lets go of more
+        gc.collect()
+    assert gone() is None, gc.get_referrers(gone())
+
+
+def test_a_condition_that_cannot_be_told_apart_is_built_each_time(factory: Factory) -> None:
+    class Unknown(sa.sql.expression.ColumnElement[bool]):
+        inherit_cache = False
+        type = sa.Boolean()
+
+        def __init__(self, ident: int) -> None:
+            self.ident = ident
+
+    @compiles(Unknown)
+    def _(element: Unknown, compiler: Any, **_: Any) -> str:
+        return f"job.id = {element.ident}"
+
+    jobs(factory, 3)
+    assert [claim_of(factory, where=[Unknown(ident)]).ids for ident in (3, 1)] == [(3,), (1,)]
+
+
+def test_threads_share_the_statements(factory: Factory) -> None:
+    jobs(factory, 200)
+    Statements.of(sa.inspect(Job))._kept.clear()
+
+    def drain(_: int) -> list[int]:
+        ids: list[int] = []
+        while claim := claim_of(factory, limit=7, where=[Job.id > 0]):
+            ids += claim.ids
+        return ids
+
+    assert sorted(itertools.chain.from_iterable(in_threads(8, drain))) == list(range(1, 201))
+
+
+def test_autocommit_needs_no_transaction(factory: Factory, executed: list[str]) -> None:
+    jobs(factory, 3)
+    executed.clear()
+    with orm.Session(factory.kw["bind"].execution_options(isolation_level="AUTOCOMMIT")) as session:
+        claim = claim_batch(session, Job, limit=2, lease=60.0, max_attempts=None, order_by=Job.id)
+        longer = extend(session, claim, lease=90.0)
+        assert claim_of(factory).ids == (3,)  # what it claimed is committed
+        complete(session, longer, ids=[1], values={"result": "good"})
+        release(session, longer, ids=[2])
+        with pytest.raises(LeaseLost) as lost:
+            complete(session, longer)
+        assert list(lost.value.ids) == [1, 2]
+    # One each for two claims and four changes, and one that asks which are lost.
+    assert [text.split()[0] for text in executed] == ["WITH", "WITH", "WITH", "UPDATE", "UPDATE", "WITH", "SELECT"]
+    assert claim_of(factory).ids == (2,)
+
+
+def test_autocommit_is_refused_where_two_statements_are_needed(factory: Factory) -> None:
+    with factory.begin() as session:
+        session.add(Pair(left=1, right=1))
+    engine = factory.kw["bind"].execution_options(isolation_level="AUTOCOMMIT")
+    pairs: dict[str, Any] = {"max_attempts": None, "order_by": Pair.right, "columns": PAIRS}
+    with orm.Session(engine) as session, pytest.raises(LockingUnsupported, match="AUTOCOMMIT"):
+        claim_batch(session, Pair, limit=1, lease=9.0, **pairs)
+
+
+def test_a_lease_that_is_extended_meanwhile_is_not_lost(factory: Factory) -> None:
+    """The UPDATE finds it over, the check afterwards does not: another thread of the owner was between them."""
+    jobs(factory, 2)
+    claim = claim_of(factory)
+    expire(factory)
+    engine = factory.kw["bind"]
+    updates: list[str] = []
+
+    def extended(*arguments: Any) -> None:
+        if arguments[2].startswith("WITH held") and not updates:
+            updates.append(arguments[2])
+            with factory.begin() as session:
+                session.execute(sa.update(Job).values(lease_expires_at=sa.func.now() + timedelta(seconds=60)))
+
+    sa.event.listen(engine, "after_cursor_execute", extended)
+    with factory.begin() as session:
+        complete(session, claim, values={"result": "kept"})
+    sa.event.remove(engine, "after_cursor_execute", extended)
+    with factory() as session:
+        assert session.scalars(sa.select(Job.result)).all() == ["kept", "kept"]
+
+
+def test_a_session_that_chooses_by_statement_sees_updates(factory: Factory) -> None:
+    jobs(factory, 2)
+    leader: sa.Engine = factory.kw["bind"]
+    chosen: list[bool] = []
+
+    class Routing(orm.Session):
+        def get_bind(self, mapper: Any = None, *, clause: Any = None, **_: Any) -> sa.Engine:
+            chosen.append(isinstance(clause, sa.Update))
+            return leader
+
+    with Routing() as session, session.begin():
+        claim = claim_batch(session, Job, limit=2, lease=60.0, max_attempts=None, order_by=Job.id)
+        assert (claim.ids, chosen[-1]) == ((1, 2), True)
+        complete(session, claim)
+        assert chosen[-1] is True
+
+
+def test_what_else_is_in_the_session_stays_there(factory: Factory) -> None:
+    jobs(factory, 2)
+    with factory.begin() as session:
+        parent = session.get_one(Parent, 1)
+        added = Account(id=1)
+        session.add(added)
+        claim = claim_batch(session, Job, limit=2, lease=60.0, max_attempts=None, order_by=Job.id)
+        assert parent in session
+        assert added in session
+        assert not any(job in session for job in claim)
+        session.add(Account(id=2))
+        complete(session, claim, values={"result": sa.func.concat("job ", Job.id)})
+    with factory() as session:
+        assert session.scalars(sa.select(Account.id).order_by(Account.id)).all() == [1, 2]
+        assert session.scalars(sa.select(Job.result).order_by(Job.id)).all() == ["job 1", "job 2"]
 
 
 # Facts

@@ -78,7 +78,7 @@ def test_no_server_survives_a_killed_run(tmp_path: Path, monkeypatch: pytest.Mon
         home = Path(run.stdout.readline().strip())
         assert processes_in(home)
         run.send_signal(signal.SIGKILL)
-    eventually(lambda: not processes_in(home))
+    eventually(lambda: not processes_in(home))  # they are no children of ours, so there is nothing to join
     shutil.rmtree(home)
 
 

@@ -22,6 +22,8 @@ from flake8_concurrency.runtime.wait import as_completed, map_bounded, run_all, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.runtime.log_records import Logged
+
 SOON = 20.0
 
 
@@ -379,9 +381,7 @@ def test_collect_raises_the_first_failure_after_all(caplog: pytest.LogCaptureFix
     assert 8 == caplog.text.count("one more failure in map_bounded")
 
 
-def test_a_straggler_that_fails_later_is_logged(
-    gate: threading.Event, caplog: pytest.LogCaptureFixture, eventually: Callable[[Callable[[], bool]], None]
-) -> None:
+def test_a_straggler_that_fails_later_is_logged(gate: threading.Event, logged: Logged) -> None:
     def work(n: int) -> None:
         gate.wait(SOON)
         raise ValueError("late")
@@ -389,7 +389,7 @@ def test_a_straggler_that_fails_later_is_logged(
     with pytest.raises(DeadlineExceeded):
         map_bounded(work, [1], max_workers=1, timeout=0.01)
     gate.set()
-    eventually(lambda: "ValueError: late" in caplog.text)
+    logged.wait_for("ValueError: late")
 
 
 def test_run_all_runs_all() -> None:

@@ -65,6 +65,20 @@ class BlockingHelper(Rule):
             user = await asyncio.to_thread(load_user, user_id)
             return f"Hello {user['name']}"
 
+    Good:
+
+        import requests
+        from flake8_concurrency.runtime import Offloader
+
+        OFFLOAD = Offloader(max_threads=8, queue_timeout=5)
+
+        def load_user(user_id):
+            return requests.get(f"https://api.example.org/users/{user_id}", timeout=10).json()
+
+        async def greet(user_id):
+            user = await OFFLOAD(load_user, user_id, timeout=15)
+            return f"Hello {user['name']}"
+
     Known limits:
         A function is followed when the file shows which one it is: a method that a class of the file replaces, a
         function under a decorator that is not known, and functions of other modules are not. Helpers that read or

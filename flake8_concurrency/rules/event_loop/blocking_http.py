@@ -53,6 +53,17 @@ class BlockingHttp(Rule):
             response = await asyncio.to_thread(requests.get, url, timeout=10)
             return response.json()
 
+    Good:
+
+        import requests
+        from flake8_concurrency.runtime import Offloader
+
+        OFFLOAD = Offloader(max_threads=8, queue_timeout=5)
+
+        async def load_user(user_id):
+            response = await OFFLOAD(requests.get, f"https://api.example.org/users/{user_id}", timeout=10)
+            return response.json()
+
     Known limits:
         A client is known when the file shows what it is: by its constructor, an annotation, or a function of the file
         that returns it. Reading the answer is not reported where the request is. A request that is

@@ -64,6 +64,15 @@ class BlockingPrimitive(Rule):
             while True:
                 await handle(await JOBS.get())
 
+    Good:
+
+        from flake8_concurrency.runtime import Offloader
+
+        OFFLOAD = Offloader(max_threads=4, queue_timeout=5)
+
+        async def thumbnail(path, make):
+            return await OFFLOAD(make, path, timeout=30)
+
     Known limits:
         `with lock:` around a few statements is the idiom, also in async code, and is not reported. What the file does
         not show to be a primitive for threads is not reported, nor is a wait that the code has just seen to be over

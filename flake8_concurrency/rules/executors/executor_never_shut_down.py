@@ -38,6 +38,20 @@ class ExecutorNeverShutDown(Rule):
             with ThreadPoolExecutor(max_workers=4) as executor:
                 return list(executor.map(send, messages, timeout=60))
 
+    Good:
+
+        from flake8_concurrency.runtime import BoundedExecutor
+
+        class Mailer:
+            def __init__(self):
+                self._pool = BoundedExecutor(max_workers=4, max_pending=1000, submit_timeout=5)
+
+            def send(self, message):
+                return self._pool.submit(send, message)
+
+            def close(self):
+                return self._pool.shutdown(timeout=30)
+
     Known limits:
         Only executors that stay in the function are reported: one that is returned, stored, passed to another function
         or used by a nested function may be ended there.

@@ -30,6 +30,13 @@ class ExecutorSizedByInput(Rule):
             with ThreadPoolExecutor(max_workers=min(len(urls), 8)) as executor:
                 return list(executor.map(fetch, urls, timeout=60))
 
+    Good:
+
+        from flake8_concurrency.runtime import map_bounded
+
+        def fetch_all(urls):
+            return map_bounded(fetch, urls, max_workers=8, timeout=60)
+
     Known limits:
         A size that is counted elsewhere (`max_workers=queryset.count()`) is not seen, and the length of a constant, of
         configuration, of a slice and of a batch counts as bounded.

@@ -36,6 +36,14 @@ class UnboundedExecutor(Rule):
             with ThreadPoolExecutor(max_workers=8) as executor:
                 return list(executor.map(thumbnail, paths, timeout=60))
 
+    Good:
+
+        from flake8_concurrency.runtime import BoundedExecutor
+
+        def thumbnails(paths):
+            with BoundedExecutor(max_workers=8, max_pending=100, submit_timeout=30) as executor:
+                return list(executor.map(thumbnail, paths, timeout=60))
+
     Known limits:
         A size that is None only at run time (`max_workers=settings.WORKERS`) is not seen. A pool that is made in the
         same function as a semaphore counts as bounded by it, and so does a `with ThreadPoolExecutor()` that gets a

@@ -67,6 +67,32 @@ class ClaimWithoutSkipLocked(Rule):
             session.commit()
             return jobs
 
+    Good:
+
+        from app.models import Job
+        from flake8_concurrency.runtime.django import claim_batch, complete
+
+        def work(perform):
+            queued = Job.objects.filter(status="queued")
+            claim = claim_batch(queued, limit=10, lease=60, max_attempts=5, order_by="id")
+            for job in claim:
+                perform(job)
+            complete(claim, values={"status": "done"})
+
+    Good:
+
+        from app.models import Job
+        from flake8_concurrency.runtime import claim_batch, complete
+
+        def work(session, perform):
+            queued = [Job.status == "queued"]
+            with session.begin():
+                claim = claim_batch(session, Job, limit=10, lease=60, max_attempts=5, order_by=Job.id, where=queued)
+            for job in claim:
+                perform(job)
+            with session.begin():
+                complete(session, claim, values={"status": "done"})
+
     Known limits:
         A state is a test against a constant (`status="new"`, `sent_at__isnull=True`), and the batch is one with a limit
         or slice, or with an order and no owner (`order=order`). Rows that are only handed to a task or deleted count

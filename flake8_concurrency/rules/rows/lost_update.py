@@ -57,6 +57,24 @@ class LostUpdate(Rule):
             account.balance += amount
             session.commit()
 
+    Good:
+
+        from app.models import Account
+        from flake8_concurrency.runtime.django import locked
+
+        def withdraw(pk, amount):
+            with locked(Account, pk, timeout=5) as account:
+                account.balance -= amount
+
+    Good:
+
+        from app.models import Account
+        from flake8_concurrency.runtime import locked
+
+        def withdraw(session, account_id, amount):
+            with locked(session, Account, account_id, timeout=5) as account:
+                account.balance -= amount
+
     Known limits:
         A row that came in as a parameter is followed to the callers in the same file, no further. A change of a
         SQLAlchemy row counts as written when the session is flushed or committed after it, and also when the session

@@ -33,6 +33,17 @@ class JoinWithoutTimeout(Rule):
             if worker.is_alive():
                 raise RuntimeError("the worker did not stop in time")
 
+    Good:
+
+        from flake8_concurrency.runtime import BoundedExecutor
+
+        def serve(requests):
+            pool = BoundedExecutor(max_workers=4, max_pending=100, submit_timeout=5)
+            try:
+                return [pool.submit(handle, request) for request in requests]
+            finally:
+                pool.shutdown(timeout=10)
+
     Known limits:
         A class of the file that has its own `join` decides for itself.
     """

@@ -27,6 +27,14 @@ class ResultWithoutTimeout(Rule):
         def load(executor: concurrent.futures.Executor, path):
             return executor.submit(read, path).result(timeout=30)
 
+    Good:
+
+        from flake8_concurrency.runtime import wait_all
+
+        def load_all(executor, paths):
+            futures = [executor.submit(read, path) for path in paths]
+            return wait_all(futures, timeout=30).results()
+
     Known limits:
         A future counts as done after `wait` or `as_completed` went through all of them, after `done()` said so, in a
         done-callback, and after its pool was shut down or left. Code that makes sure in another way is reported.

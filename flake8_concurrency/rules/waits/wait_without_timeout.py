@@ -49,6 +49,29 @@ class WaitWithoutTimeout(Rule):
                 future.cancel()
             return [future.result() for future in done]
 
+    Good:
+
+        from flake8_concurrency.runtime import wait_all
+
+        def finish(futures):
+            report = wait_all(futures, timeout=30, on_error="collect")
+            return [future.result() for future in report.done], report.running
+
+    Good:
+
+        from flake8_concurrency.runtime import as_completed
+
+        def finish(futures, store):
+            for future in as_completed(futures, timeout=30):
+                store(future.result())
+
+    Good:
+
+        from flake8_concurrency.runtime import map_bounded
+
+        def load_all(paths):
+            return map_bounded(load, paths, max_workers=4, timeout=30)
+
     Known limits:
         The results of `executor.map` are reported where they are consumed in the same function. Inside the `with` block
         of the pool that does the work a timeout ends the wait and not the block, which still waits for every worker.

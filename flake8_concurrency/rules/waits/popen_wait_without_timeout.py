@@ -1,0 +1,80 @@
+"""CNC208 popen-wait-without-timeout."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from flake8_concurrency.knowledge.waiting import PROCESSES
+from flake8_concurrency.knowledge.words import calling_words
+from flake8_concurrency.model.definitions import FunctionInfo
+from flake8_concurrency.model.spelling import dotted, text
+from flake8_concurrency.rule import Gate, Rule
+
+_WORDS = calling_words(*PROCESSES)
+
+
+class PopenWaitWithoutTimeout(Rule):
+    """A process that was started with `Popen` is waited for without a timeout.
+
+    A program that hangs (it asks a question nobody sees, it waits for the network) keeps the caller for ever.
+
+    Bad:
+
+        import subprocess
+
+        def convert(path):
+            process = subprocess.Popen(["convert", path, "out.png"], stderr=subprocess.PIPE)
+            _, errors = process.communicate()
+            return errors
+
+    Good:
+
+        import subprocess
+
+        def convert(path):
+            process = subprocess.Popen(["convert", path, "out.png"], stderr=subprocess.PIPE)
+            try:
+                _, errors = process.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                _, errors = process.communicate()
+            return errors
+
+    Known limits:
+        After `kill()`, or once `poll()` has said that the process is over, the wait only takes its status. Files that
+        are programs themselves are left alone, as for CNC207, and so is a process that a timer kills or that talks to
+        the terminal (`stdout=sys.stdout`). In async code the call is CNC403.
+    """
+
+    code = "CNC208"
+    name = "popen-wait-without-timeout"
+    message = "{call}() has no timeout and waits for ever if the program hangs: pass timeout=, then kill() what hangs"
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS)
+    quiet = True
+
+    def visit_Call(self, node: cst.Call) -> None:
+        if self.file.is_program:
+            return
+        leaf = self.file.waits.unbounded_leaf(node, PROCESSES)
+        if leaf is not None and isinstance(node.func, cst.Attribute) and not self._ends_anyway(node, node.func.value):
+            self.report(node, call=leaf.name)
+
+    def _ends_anyway(self, node: cst.Call, process: cst.BaseExpression) -> bool:
+        """Whether something else ends the process (a timer that kills it), has ended it, or it talks to the user."""
+        function = self.file.function_of(node)
+        if function is not None and ("reap" in function.name or self._is_killed_elsewhere(function, text(process))):
+            return True
+        made = self.file.origins.of(process) or ()
+        return any(
+            dotted(arg.value) in ("sys.stdin", "sys.stdout") for call in made for arg in call.args if arg.keyword
+        )
+
+    def _is_killed_elsewhere(self, function: FunctionInfo, process: str) -> bool:
+        """Whether the means to kill a process are handed to somebody: `Timer(60, process.kill)`."""
+        means = (f"{process}.kill", f"{process}.terminate")
+        return bool(process) and any(
+            text(inner) in means
+            for call in function.calls
+            for arg in call.args
+            for inner in [arg.value, *self.file.tree.within(arg.value)]
+        )
