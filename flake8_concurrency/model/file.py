@@ -18,9 +18,15 @@ from flake8_concurrency.model.flow import Flow
 from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
 from flake8_concurrency.model.http import Http
+from flake8_concurrency.model.idle_locks import IdleLocks
+from flake8_concurrency.model.joined_locks import JoinedLocks
 from flake8_concurrency.model.kinds import Kinds
+from flake8_concurrency.model.lock_order import LockOrder
+from flake8_concurrency.model.locked_claims import LockedClaims
+from flake8_concurrency.model.locked_queries import LockedQueries
 from flake8_concurrency.model.locks import Locks
 from flake8_concurrency.model.loops import Loops
+from flake8_concurrency.model.lost_locks import LostLocks
 from flake8_concurrency.model.moves import Moves
 from flake8_concurrency.model.names import Names
 from flake8_concurrency.model.origins import Origins
@@ -31,6 +37,7 @@ from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sentinels import Sentinels
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.threads import Threads
+from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.waits import Waits
 from flake8_concurrency.model.whole_saves import WholeSaves
@@ -157,6 +164,34 @@ class FileModel:
     @cached_property
     def locks(self) -> Locks:
         return Locks(self)
+
+    @cached_property
+    def transactions(self) -> Transactions:
+        return Transactions(self)
+
+    @cached_property
+    def locked_queries(self) -> LockedQueries:
+        return LockedQueries(self)
+
+    @cached_property
+    def idle_locks(self) -> IdleLocks:
+        return IdleLocks(self)
+
+    @cached_property
+    def joined_locks(self) -> JoinedLocks:
+        return JoinedLocks(self)
+
+    @cached_property
+    def locked_claims(self) -> LockedClaims:
+        return LockedClaims(self)
+
+    @cached_property
+    def lost_locks(self) -> LostLocks:
+        return LostLocks(self)
+
+    @cached_property
+    def lock_order(self) -> LockOrder:
+        return LockOrder(self)
 
     def forget(self) -> None:
         """Drop everything: nothing may be asked any more."""

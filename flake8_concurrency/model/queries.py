@@ -16,7 +16,7 @@ from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.given import Given
 from flake8_concurrency.model.handed import Handed
-from flake8_concurrency.model.locks import asks_for_lock, called_name, is_lock_name, is_locking
+from flake8_concurrency.model.locks import asks_for_lock, called_name, is_lock_name, is_locking, words
 from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read, argument_for, as_shape, elements, unpacked
 from flake8_concurrency.model.spelling import dotted, is_user, text
 from flake8_concurrency.model.vocabulary import BY_KEY, HOOKS, MANAGERS, SESSION_NAMES, SHORTCUTS
@@ -259,6 +259,8 @@ class Queries:
         found = found or self.given.asked(name, receiver, node) or self.given.inherited(name, receiver, node)
         if found:
             return found
+        if isinstance(receiver, cst.Name) and clauses.only_django(name, node) and self._is_manager(receiver):
+            return self._on((Read("query", DJANGO, receiver, receiver),), name, node) or _NOTHING
         if is_locking(node):
             given = tuple(read._replace(locked=True) for arg in node.args for read in self.of(arg.value))
             return given or tuple(Read(shape, "", node, node, locked=True) for shape in ("row", "query"))
@@ -400,6 +402,12 @@ class Queries:
         start = Read("query", DJANGO, receiver, receiver, receiver.value if is_class else None, related=not is_class)
         start = start._replace(locked=any(read.locked for read in self.of(receiver.value)))
         return self._on((start,), name, node) or _NOTHING
+
+    def _is_manager(self, node: cst.Name) -> bool:
+        """Whether a name is the object of a manager or queryset that the file defines: `self`."""
+        info = self.class_of(node)
+        named = [] if info is None else [words(dotted(base).rpartition(".")[2]) for base in info.bases]
+        return any(parts[-1:] in (["manager"], ["set"]) for parts in named)
 
     # -- items -------------------------------------------------------------------------------------------------------
 
