@@ -256,11 +256,13 @@ class Queries:
     def _started(self, name: str, receiver: cst.BaseExpression | None, node: cst.Call) -> tuple[Read, ...]:
         """A call on something unknown, where its shape tells enough."""
         found = self._of_session(name, receiver, node) or self._of_library(name, node)
-        found = found or self.given.asked(name, receiver, node) or self.given.inherited(name, receiver, node)
         if found:
             return found
         if isinstance(receiver, cst.Name) and clauses.only_django(name, node) and self._is_manager(receiver):
             return self._on((Read("query", DJANGO, receiver, receiver),), name, node) or _NOTHING
+        found = self.given.asked(name, receiver, node) or self.given.inherited(name, receiver, node)
+        if found:
+            return found
         if is_locking(node):
             given = tuple(read._replace(locked=True) for arg in node.args for read in self.of(arg.value))
             return given or tuple(Read(shape, "", node, node, locked=True) for shape in ("row", "query"))
