@@ -38,7 +38,8 @@ class Given:
             and not function.is_classmethod
             and _is_of(function.owner, "Manager", "QuerySet")
         ):
-            return (Read("query", DJANGO, node, node, related=True),)
+            # A queryset's own method may be called on one that is narrowed down already.
+            return (Read("query", DJANGO, node, node, related=not _is_of(function.owner, "Manager")),)
         if node.value == "instance" and function.name == "update" and _is_of(function.owner, "Serializer"):
             return self._row(node, function)
         return _NOTHING
