@@ -16,6 +16,7 @@ from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.flow import Flow
 from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
+from flake8_concurrency.model.inserts import Inserts
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.locks import Locks
 from flake8_concurrency.model.names import Names
@@ -93,6 +94,10 @@ class FileModel:
     @cached_property
     def claims(self) -> Claims:
         return Claims(self)
+
+    @cached_property
+    def inserts(self) -> Inserts:
+        return Inserts(self)
 
     @cached_property
     def queries(self) -> Queries:

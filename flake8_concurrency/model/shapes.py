@@ -246,6 +246,11 @@ def _inside(root: ast.AST) -> tuple[ast.AST, ...]:
     return tuple(found)
 
 
+def inside(root: ast.AST) -> tuple[ast.AST, ...]:
+    """The calls, attributes and assignments of a function, for what else asks about its shape."""
+    return _inside(root)
+
+
 _ASKED = frozenset(
     {
         ast.Call,
