@@ -20,6 +20,7 @@ from flake8_concurrency.model.inserts import Inserts
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.locks import Locks
 from flake8_concurrency.model.names import Names
+from flake8_concurrency.model.numbering import Numbering
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.rows import Rows
@@ -98,6 +99,10 @@ class FileModel:
     @cached_property
     def inserts(self) -> Inserts:
         return Inserts(self)
+
+    @cached_property
+    def numbering(self) -> Numbering:
+        return Numbering(self)
 
     @cached_property
     def queries(self) -> Queries:

@@ -49,6 +49,9 @@ LOOKING = (
     | frozenset(f"{verb}_by" for verb in FINDING_VERBS)
     | {"query", "select", "select_from"}
 )
+#: One of them stands in every text that deletes rows, or that counts them.
+DELETING = frozenset({"delete", "adelete"})
+LIMITING = COUNTS | {"len", "scalar", "scalar_one"}
 _NAMING = frozenset("query select select_from count exists aliased delete".split()) | BY_KEY | SHORTCUTS
 _RECORD = frozenset("filter get_or_none exists get select".split())
 _SENDING = SAVING_ROW | SESSION_ADDING | BULK

@@ -47,3 +47,8 @@ DOCUMENTS = frozenset("mongoengine odmantic beanie pynamodb neomodel motor pymon
 MAXIMUM = frozenset({"Max", "max", "aggregate", "aaggregate"})
 #: What gives the last row of an order.
 ORDERED_ROW = frozenset("first afirst last alast latest alatest scalar one_or_none scalar_one_or_none".split())
+#: Words in the names of functions that fill a database once, where nobody else does.
+SEEDING = frozenset(
+    """migrate migration migrations seed seeds seeding bootstrap install backfill repair fixture fixtures populate init
+    initialize initialise setup demo""".split()
+)

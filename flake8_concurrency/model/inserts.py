@@ -21,6 +21,7 @@ from flake8_concurrency.model.insert_words import (
     SAFE_KEYWORDS,
     SAFE_METHODS,
     SAVING_ROW,
+    SEEDING,
     SESSION_ADDING,
 )
 from flake8_concurrency.model.locks import called_name, words
@@ -95,6 +96,7 @@ class Inserts:
         """Whether one process at a time runs a function, or the database refuses the second writer."""
         return (
             self._file.is_program
+            or not SEEDING.isdisjoint(words(function.name))
             or self._file.locks.is_serial()
             or self._file.rows.runs_alone(function)
             or self._file.functions.runs_once(function)
@@ -111,6 +113,35 @@ class Inserts:
             return look.store == insert.store and self._shares_given(look, insert)
         return look.model == insert.model and self._shares_key(look, insert)
 
+    # -- below a limit, after a delete ------------------------------------------------------------------------------
+
+    def limited(self, function: FunctionInfo) -> list[Checked]:
+        """The inserts of a function that only a count keeps below a limit."""
+        found: dict[cst.CSTNode, Checked] = {}
+        for insert in self.of(function):
+            for look in (*self.looks.few_at(insert.made), *self.looks.few_at(insert.node)):
+                same = look.model == insert.model and bool(insert.model)
+                if same and look.node not in found and not self.is_safe(function, insert, look.read):
+                    found[look.node] = Checked(insert, look)
+        return [] if not found or self.is_left_alone(function) else list(found.values())
+
+    def replaced(self, function: FunctionInfo) -> list[Checked]:
+        """The inserts of a function that follow a DELETE of all rows of the same owner."""
+        deletes = [look for call in function.calls for look in self.looks.deleted(call)]
+        found: dict[cst.CSTNode, Checked] = {}
+        for insert in self.of(function) if deletes else ():
+            for look in deletes:
+                if (
+                    look.node not in found
+                    and look.model == insert.model
+                    and self._file.rows.saving.may_follow(look.node, insert.node)
+                    and self._shares_key(look, insert)
+                    and not self.is_safe(function, insert, look.read)
+                    and self._is_shared_with_others(function, look)
+                ):
+                    found[look.node] = Checked(insert, look)
+        return [] if not found or self.is_left_alone(function) else list(found.values())
+
     # -- the same key ------------------------------------------------------------------------------------------------
 
     def _shares_key(self, look: Look, insert: Insert) -> bool:
@@ -120,7 +151,8 @@ class Inserts:
         shared = False
         for key in look.keys:
             told = self._tells(key, insert)
-            if told is False:
+            if told is False or (told is None and key.column in _KEY_NAMES and not is_constant(key.value)):
+                # Another value, or one row that was asked for by its id and is not made in its place.
                 return False
             shared = shared or told is True
         return shared

@@ -153,6 +153,39 @@ class Looks:
             return []
         return self.counting(left)
 
+    def few_at(self, node: cst.CSTNode) -> Iterator[Look]:
+        """The looks that have found fewer rows than some limit whenever control gets to a node."""
+        for test, truth in self._conditions(node):
+            match test:
+                case cst.Comparison(left=left, comparisons=[cst.ComparisonTarget(operator=operator, comparator=other)]):
+                    falls = cst.LessThan | cst.LessThanEqual
+                    rises = cst.GreaterThan | cst.GreaterThanEqual
+                    if isinstance(operator, falls if truth else rises) and not _is_none_or_one(other):
+                        yield from self.counting(left)
+                    elif isinstance(operator, rises if truth else falls) and not _is_none_or_one(left):
+                        yield from self.counting(other)
+
+    def deleted(self, call: cst.Call) -> Iterator[Look]:
+        """The rows that a DELETE takes away: `query.delete()`, `session.execute(delete(M).where(...))`."""
+        name = called_name(call)
+        receiver = call.func.value if isinstance(call.func, cst.Attribute) else None
+        if name in ("delete", "adelete") and receiver is not None:
+            if not call.args or call.args[0].keyword is not None:
+                for read in self._file.queries.of(receiver):
+                    if read.shape == "query":
+                        yield from (look._replace(node=call) for look in self._read(read, call, _KEYS))
+        elif name in ("execute", "exec") and receiver is not None and call.args:
+            statement: cst.BaseExpression = call.args[0].value
+            links: list[cst.CSTNode] = []
+            while isinstance(statement, cst.Call):
+                links.append(statement)
+                statement = statement.func.value if isinstance(statement.func, cst.Attribute) else statement.func
+            start = next((link for link in links if called_name(link) == "delete"), None)  # type: ignore[arg-type]
+            if isinstance(start, cst.Call) and start.args and clauses.names_class(start.args[0].value):
+                model = start.args[0].value
+                read = Read("rows", "SQLAlchemy", call, call, model, links=tuple(links))
+                yield Look(_KEYS, self.name_of(model, call), call, keys_of(tuple(links)), read)
+
     def counting(self, node: cst.BaseExpression, depth: int = 0) -> list[Look]:
         """The looks whose rows an expression counts."""
         if isinstance(node, cst.Call) and called_name(node) == "len" and node.args:
@@ -498,6 +531,10 @@ def _leaves(body: cst.BaseSuite) -> bool:
     if isinstance(last, cst.SimpleStatementLine):
         last = last.body[-1]
     return isinstance(last, cst.Return | cst.Raise | cst.Continue | cst.Break)
+
+
+def _is_none_or_one(node: cst.BaseExpression) -> bool:
+    return literal(node) in ((0,), (1,))
 
 
 def _goes_on_only_when_missing(statement: cst.Try) -> bool:
