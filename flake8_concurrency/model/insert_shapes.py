@@ -14,7 +14,7 @@ from flake8_concurrency.model.insert_words import (
     COUNTS,
     CREATING,
     EXISTS,
-    FINDING_VERBS,
+    FINDING,
     INSERTING_VERBS,
     MAXIMUM,
     NUMBERS,
@@ -22,8 +22,7 @@ from flake8_concurrency.model.insert_words import (
     RECORD_READS,
     SAVING_ROW,
     SESSION_ADDING,
-    STORE_ENDS,
-    STORES,
+    is_store_name,
 )
 from flake8_concurrency.model.locks import words
 from flake8_concurrency.model.shapes import inside
@@ -46,7 +45,7 @@ LOOKING = (
     | SHORTCUTS
     | BY_KEY
     | FILTERS
-    | frozenset(f"{verb}_by" for verb in FINDING_VERBS)
+    | FINDING
     | {"query", "select", "select_from"}
 )
 #: One of them stands in every text that deletes rows, or that counts them.
@@ -132,7 +131,7 @@ def _looked_by(call: ast.Call) -> Iterator[str] | set[str]:
     if isinstance(call.func, ast.Attribute):
         if name in _RECORD:
             found |= _looked_for(call.func.value)
-        if words(name)[:1] and words(name)[0] in FINDING_VERBS and _is_store(call.func.value):
+        if name in FINDING and _is_store(call.func.value):
             found.add(_STORE)
     return found
 
@@ -191,8 +190,11 @@ def answers_number(root: ast.AST, names: Collection[str]) -> set[str]:
 
 
 def _is_store(node: ast.AST) -> bool:
-    parts = words(_last_name(node))
-    return bool(parts) and (parts[-1] in STORES or parts[-1].endswith(STORE_ENDS))
+    while isinstance(node, ast.Attribute):
+        if is_store_name(node.attr):
+            return True
+        node = node.value
+    return is_store_name(_last_name(node))
 
 
 def _may_be_class(node: ast.AST) -> bool:

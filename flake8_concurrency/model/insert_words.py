@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from flake8_concurrency.model.locks import words
+
 EXISTS = frozenset({"exists", "aexists"})
 COUNTS = frozenset({"count", "acount"})
 #: What a row that is not there raises.
@@ -28,9 +30,19 @@ SAFE_METHODS = ("on_conflict", "on_duplicate", "or_ignore", "prefix_with")
 #: The last word in the name of what keeps rows for the rest of an application.
 STORES = frozenset("repo repository repositories repos crud dao".split())
 STORE_ENDS = ("repo", "repository", "dao", "crud")
-FINDING_VERBS = frozenset("get find fetch exists lookup load".split())
+FINDING_VERBS = frozenset("get find fetch exists exist lookup".split())
+_KEYED_BY = """email name username user_name login slug key code title phone phone_number url uri path token hash external_id
+    provider_id user_id account_id id uuid pk number reference ref sku isbn handle nickname address domain mail email_address
+    telegram_id chat_id tg_id google_id github_id sub user message_id event_id order_id product_id user_and_id"""
+_ABOUT = ["", "_one", "_user", "_account", "_item", "_first", "_or_none", "_tag", "_role", "_team"]
+#: The methods of a repository that look for one row: a closed list, for the gate has to know them.
+FINDING = frozenset(
+    f"{verb}{about}_by_{column}"
+    for verb in ("get", "find", "fetch", "exists", "lookup", "exist")
+    for about in _ABOUT
+    for column in _KEYED_BY.split()
+) | frozenset("exists find_one get_one get_or_none get_one_or_none find_one_or_none get_by find_by exists_by".split())
 INSERTING_VERBS = frozenset("create add insert save register".split())
-LISTING = frozenset("all many list count settings config".split())
 #: Words in the name of what gives a value that nobody else has.
 RANDOM = frozenset(
     """random uuid uuid1 uuid4 uuid7 token secret secrets hex urlsafe nonce generate generated generator gen salt now
@@ -52,3 +64,9 @@ SEEDING = frozenset(
     """migrate migration migrations seed seeds seeding bootstrap install backfill repair fixture fixtures populate init
     initialize initialise setup demo""".split()
 )
+
+
+def is_store_name(name: str) -> bool:
+    """Whether a name says that it keeps rows: `user_repo`, `crud`."""
+    parts = words(name)
+    return bool(parts) and (parts[-1] in STORES or parts[-1].endswith(STORE_ENDS))

@@ -15,12 +15,11 @@ from flake8_concurrency.model.insert_words import (
     COUNTS,
     DOCUMENTS,
     EXISTS,
+    FINDING,
     FINDING_VERBS,
-    LISTING,
     MISSING,
     RECORD_READS,
-    STORE_ENDS,
-    STORES,
+    is_store_name,
 )
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.reads import Read
@@ -133,8 +132,8 @@ class Looks:
         if isinstance(operator, cst.IsNot | cst.NotEqual) and number == (None,):
             return [] if truth else [look for look in self.of(left) if look.how == _ROW]
         if isinstance(operator, cst.In | cst.NotIn) and isinstance(operator, cst.NotIn) == truth:
-            return [look._replace(given=(left,)) for look in self.of(other) if look.how == _KEYS]
-        if isinstance(operator, cst.Is | cst.Equal) and number == (False,) and truth:
+            return [look._replace(given=(left,)) for look in self.of(other) if look.how == _KEYS or _lists_keys(look)]
+        if isinstance(operator, cst.Is | cst.Equal) and number is not None and number[0] is False and truth:
             return [look for look in self.of(left) if look.how == _EXISTS]
         return self._counted(left, operator, number, truth)
 
@@ -399,9 +398,9 @@ class Looks:
             return
         name = called_name(node)
         store = self.store_of(node)
-        parts = words(name)
-        if not store or not parts or parts[0] not in FINDING_VERBS or not _finds_one(parts, node):
+        if not store or name not in FINDING:
             return
+        parts = words(name)
         given = tuple(arg.value for arg in node.args if not _is_session(arg.value))
         if given:
             read = Read("row", "", node, node, links=(node,))
@@ -413,10 +412,7 @@ class Looks:
         if not isinstance(node.func, cst.Attribute):
             return ""
         receiver = dotted(node.func.value)
-        parts = words(receiver.rpartition(".")[2])
-        if not parts or STORES.isdisjoint(parts[-1:]) and not parts[-1].endswith(STORE_ENDS):
-            return ""
-        return receiver
+        return receiver if any(map(is_store_name, receiver.split("."))) else ""
 
     # -- names -------------------------------------------------------------------------------------------------------
 
@@ -533,6 +529,11 @@ def _leaves(body: cst.BaseSuite) -> bool:
     return isinstance(last, cst.Return | cst.Raise | cst.Continue | cst.Break)
 
 
+def _lists_keys(look: Look) -> bool:
+    """`query.values_list("name", flat=True)`, `session.scalars(select(M.name)).all()`: values, not rows."""
+    return look.read.partial and look.read.shape in ("query", "rows", "pairs")
+
+
 def _is_none_or_one(node: cst.BaseExpression) -> bool:
     return literal(node) in ((0,), (1,))
 
@@ -557,13 +558,6 @@ def caught(handler: cst.ExceptHandler) -> set[str]:
     if handler.type is not None and not kinds:
         kinds = [handler.type]
     return {last_name(kind) for kind in kinds}
-
-
-def _finds_one(parts: list[str], node: cst.Call) -> bool:
-    """`get_by_email`, `find_one`, `exists_by_name`, and not `get_all`, `get_settings`."""
-    if not LISTING.isdisjoint(parts):
-        return False
-    return "by" in parts or "exists" in parts or "one" in parts or "none" in parts or parts == ["get"]
 
 
 def _noun(parts: list[str]) -> str:
