@@ -6,7 +6,7 @@ The gate asks, so this must never be narrower than `looks`, `inserts` and `numbe
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from functools import lru_cache
 
 from flake8_concurrency.model.insert_words import (
@@ -117,7 +117,7 @@ def answers_look(root: ast.AST, names: Collection[str]) -> set[str]:
     return found | {_ANY} if found else found
 
 
-def _looked_by(call: ast.Call) -> Iterator[str] | set[str]:
+def _looked_by(call: ast.Call) -> set[str]:
     name = _last_name(call.func)
     found: set[str] = set()
     if name in _NAMING:
@@ -176,13 +176,17 @@ def answers_number(root: ast.AST, names: Collection[str]) -> set[str]:
     """A number, where a piece of the text may make the next one and give it to a column."""
     del names
     for node in ast.walk(root):
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            if any(isinstance(part, ast.Constant) and isinstance(part.value, int) for part in (node.left, node.right)):
+        match node:
+            case (
+                ast.BinOp(left=ast.Constant(value=int()), op=ast.Add())
+                | ast.BinOp(op=ast.Add(), right=ast.Constant(value=int()))
+                | ast.AugAssign(op=ast.Add(), value=ast.Constant(value=int()))
+            ):
                 return {_NUMBER}
-        elif isinstance(node, ast.AugAssign) and isinstance(node.value, ast.Constant):
-            return {_NUMBER}
-        elif isinstance(node, ast.keyword) and node.arg is not None and not NUMBERS.isdisjoint(words(node.arg)):
-            return {_NUMBER}
+            case ast.keyword(arg=str() as name) if not NUMBERS.isdisjoint(words(name)):
+                return {_NUMBER}
+            case ast.Attribute(attr=name, ctx=ast.Store()) if not NUMBERS.isdisjoint(words(name)):
+                return {_NUMBER}
     return set()
 
 

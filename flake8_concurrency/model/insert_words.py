@@ -1,4 +1,4 @@
-"""The words by which looks for rows and inserts of them are known where no type tells: data, for the gate and the model."""
+"""The words by which looks for rows and inserts of them are known where no type tells, for the gate and the model."""
 
 from __future__ import annotations
 
@@ -31,9 +31,12 @@ SAFE_METHODS = ("on_conflict", "on_duplicate", "or_ignore", "prefix_with")
 STORES = frozenset("repo repository repositories repos crud dao".split())
 STORE_ENDS = ("repo", "repository", "dao", "crud")
 FINDING_VERBS = frozenset("get find fetch exists exist lookup".split())
-_KEYED_BY = """email name username user_name login slug key code title phone phone_number url uri path token hash external_id
-    provider_id user_id account_id id uuid pk number reference ref sku isbn handle nickname address domain mail email_address
-    telegram_id chat_id tg_id google_id github_id sub user message_id event_id order_id product_id user_and_id"""
+_KEYED_BY = """
+    email name username user_name login slug key code title phone phone_number url uri path token hash external_id
+    provider_id user_id account_id id uuid pk number reference ref sku isbn handle nickname address domain mail
+    email_address telegram_id chat_id tg_id google_id github_id sub user message_id event_id order_id product_id
+    user_and_id
+"""
 _ABOUT = ["", "_one", "_user", "_account", "_item", "_first", "_or_none", "_tag", "_role", "_team"]
 #: The methods of a repository that look for one row: a closed list, for the gate has to know them.
 FINDING = frozenset(

@@ -224,43 +224,38 @@ class Inserts:
         reading = self._file.function_of(looked)
         if reading is not None and reading is not function and self._file.locks.takes(reading):
             return True
-        return self._handles_conflict(function, insert, looked, 0)
+        return self._handles_conflict(function, insert, looked)
 
-    def _handles_conflict(self, function: FunctionInfo, insert: Insert, looked: cst.CSTNode, depth: int) -> bool:
+    def _handles_conflict(self, function: FunctionInfo, insert: Insert, looked: cst.CSTNode) -> bool:
         """Whether the error of a row that is already there is caught, here or where the function is called."""
         for node in self._file.tree.within(function.node.body):
-            if isinstance(node, cst.Try) and self._is_caught(node, insert.node, looked):
+            if isinstance(node, cst.Try | cst.TryStar) and self._is_caught(node, insert.node, looked):
                 return True
-        if insert.inside is not None and any(
-            isinstance(handler, cst.ExceptHandler) and not caught(handler).isdisjoint(CONFLICTS)
-            for handler in self._file.tree.within(insert.inside.node.body)
-        ):
+        if insert.inside is not None and self._catches_inside(insert.inside):
             return True
         for call in function.calls:
             if self._file.tree.order(call) > self._file.tree.order(insert.made):
                 callee = self._file.callee(call)
                 if callee is not None and self._catches_inside(callee):
                     return True
-        callers = self._file.queries.callers(function) if depth < _DEEPEST else []
-        return any(self._is_called_with_care(call, depth) for call in callers)
+        callers = self._file.queries.callers(function)
+        return any(self._is_called_with_care(call) for call in callers)
 
-    def _is_called_with_care(self, call: cst.Call, depth: int) -> bool:
+    def _is_called_with_care(self, call: cst.Call) -> bool:
         for around in self._file.ancestors(call):
-            if isinstance(around, cst.Try) and any(
-                not caught(handler).isdisjoint(CONFLICTS)
-                for handler in around.handlers
-                if isinstance(handler, cst.ExceptHandler)
+            if isinstance(around, cst.Try | cst.TryStar) and any(
+                not caught(handler).isdisjoint(CONFLICTS) for handler in around.handlers
             ):
                 return True
         return False
 
     def _catches_inside(self, function: FunctionInfo) -> bool:
         return any(
-            isinstance(node, cst.ExceptHandler) and not caught(node).isdisjoint(CONFLICTS)
+            isinstance(node, cst.ExceptHandler | cst.ExceptStarHandler) and not caught(node).isdisjoint(CONFLICTS)
             for node in self._file.tree.within(function.node.body)
         )
 
-    def _is_caught(self, statement: cst.Try, node: cst.CSTNode, looked: cst.CSTNode) -> bool:
+    def _is_caught(self, statement: cst.Try | cst.TryStar, node: cst.CSTNode, looked: cst.CSTNode) -> bool:
         order = self._file.tree.order
         inside = set(self._file.tree.within(statement.body))
         later = order(statement) > order(node)
@@ -355,9 +350,9 @@ class Inserts:
             if read.shape == "query" and read.orm == DJANGO and read.model is not None:
                 found = True
                 yield Insert(call, call, self.looks.name_of(read.model, call), DJANGO, values, spread)
-        if not found and clauses.names_class(receiver) and isinstance(receiver, cst.Name | cst.Attribute):
-            if values or spread:
-                yield Insert(call, call, self.looks.name_of(receiver, call), "", values, spread)
+        is_record = clauses.names_class(receiver) and isinstance(receiver, cst.Name | cst.Attribute)
+        if not found and is_record and (values or spread):
+            yield Insert(call, call, self.looks.name_of(receiver, call), "", values, spread)
 
     def _insert(self, function: FunctionInfo, call: cst.Call, made: cst.Call, orm: str, bulk: bool) -> Insert:
         values, spread = _given(made)
@@ -408,7 +403,9 @@ class Inserts:
         function = self._file.function_of(name)
         for call in function.calls if function is not None else ():
             match call:
-                case cst.Call(func=cst.Attribute(value=cst.Name(value=held), attr=cst.Name(value="append")), args=[arg]):
+                case cst.Call(
+                    func=cst.Attribute(value=cst.Name(value=held), attr=cst.Name(value="append")), args=[arg]
+                ):
                     if held == name.value:
                         yield from self._constructs(arg.value, depth + 1)
 
@@ -466,7 +463,7 @@ class Inserts:
     def _inside(self, call: cst.Call) -> Iterator[Insert]:
         """A function of the file that inserts, without a look of its own."""
         callee = self._file.callee(call)
-        if callee is None or callee.name in HOOKS or callee in self._known and not self._known[callee]:
+        if callee is None or callee.name in HOOKS:
             return
         for inner in self.of(callee):
             if inner.inside is not None or inner.store or any(True for _ in self._absent(inner)):
@@ -487,8 +484,6 @@ def _given(call: cst.Call) -> tuple[tuple[Key, ...], tuple[cst.BaseExpression, .
     for arg in call.args:
         if arg.keyword is not None:
             values.append(Key(arg.keyword.value, arg.value))
-        elif arg.star == "**" and isinstance(arg.value, cst.Dict):
-            values += _of_dict(arg.value)
         elif isinstance(arg.value, cst.Dict):
             values += _of_dict(arg.value)
         else:

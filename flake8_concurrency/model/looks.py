@@ -75,6 +75,35 @@ class Looks:
         for condition in self._conditions(node):
             yield from self.absent(condition)
         yield from self._excepted(node)
+        yield from self._left_out(node)
+
+    def _left_out(self, node: cst.CSTNode) -> Iterator[Look]:
+        """What is missing of what a loop around a node goes through: `wanted - existing`, `[x for … if x not in …]`."""
+        for parent in self._file.tree.ancestors(node):
+            if isinstance(parent, cst.For):
+                yield from self._missing_of(parent.iter, parent.target, 0)
+            elif isinstance(parent, COMPREHENSIONS) and isinstance(parent, cst.BaseComp):
+                yield from self._missing_of(parent.for_in.iter, parent.for_in.target, 0)
+            if isinstance(parent, cst.FunctionDef | cst.Lambda):
+                return
+
+    def _missing_of(self, node: cst.BaseExpression, item: cst.BaseExpression, depth: int) -> Iterator[Look]:
+        given = (item,) if isinstance(item, cst.Name) else ()
+        match node:
+            case cst.Name() if depth < _DEEPEST:
+                for binding in self._file.names.reaching(node) or ():
+                    if binding.how == "assign" and not binding.path and binding.value is not None:
+                        yield from self._missing_of(binding.value, item, depth + 1)
+            case cst.ListComp() | cst.SetComp() | cst.GeneratorExp():
+                for test in node.for_in.ifs:
+                    for condition in atoms(test.test, True):
+                        yield from (look._replace(given=given) for look in self.absent(condition) if look.given)
+            case cst.BinaryOperation(operator=cst.Subtract(), right=right):
+                yield from (look._replace(given=given) for look in self.of(right) if look.how == _KEYS)
+            case cst.Call(func=cst.Attribute(attr=cst.Name(value="difference")), args=[arg]):
+                yield from (look._replace(given=given) for look in self.of(arg.value) if look.how == _KEYS)
+            case cst.Call(func=cst.Name(value=name), args=[arg, *_]) if name in _PLAIN:
+                yield from self._missing_of(arg.value, item, depth + 1)
 
     def _conditions(self, node: cst.CSTNode) -> Iterator[Condition]:
         yield from self._file.flow.conditions(node)
@@ -233,6 +262,23 @@ class Looks:
     def _bound(self, binding: Binding, depth: int) -> Iterator[Look]:
         if binding.how == "assign" and not binding.path and binding.value is not None:
             yield from self.of(binding.value, depth + 1)
+            if _is_empty(binding.value):
+                yield from self._filled(binding, depth)
+
+    def _filled(self, binding: Binding, depth: int) -> Iterator[Look]:
+        """A dict or set that a loop over rows fills: `existing[row.key] = row`."""
+        statement = binding.node
+        targets = statement.targets if isinstance(statement, cst.Assign) else ()
+        names = {target.target.value for target in targets if isinstance(target.target, cst.Name)}
+        if isinstance(statement, cst.AnnAssign) and isinstance(statement.target, cst.Name):
+            names = {statement.target.value}
+        function = self._file.function_of(binding.node)
+        for node in function.own if function is not None and names else ():
+            if _fills(node) in names:
+                loop = next((one for one in self._file.ancestors(node) if isinstance(one, cst.For)), None)
+                if loop is not None:
+                    for look in self.of(loop.iter, depth + 1):
+                        yield look._replace(how=_KEYS)
 
     def _rows(self, node: cst.BaseExpression) -> Iterator[Look]:
         for read in self._file.queries.of(node):
@@ -344,8 +390,7 @@ class Looks:
             return
         for read in self._file.queries.of(node.for_in.iter):
             if read.shape in ("query", "rows", "pairs", "result"):
-                for look in self._read(read._replace(shape="rows"), node.for_in.iter, _KEYS):
-                    yield look
+                yield from self._read(read._replace(shape="rows"), node.for_in.iter, _KEYS)
         yield from (
             look._replace(how=_KEYS) for look in self.of(node.for_in.iter, depth + 1) if look.how in (_KEYS, _ROW)
         )
@@ -458,9 +503,7 @@ def _keys_of_call(call: cst.Call) -> Iterator[Key]:
     for index, arg in enumerate(call.args):
         if arg.keyword is not None:
             column, _, lookup = arg.keyword.value.partition("__")
-            if lookup in ("", "exact", "iexact", "id", "pk") and column not in ("with_for_update", "options"):
-                yield Key(column, arg.value)
-            elif lookup in ("in",):
+            if lookup in ("", "exact", "iexact", "id", "pk", "in") and column not in ("with_for_update", "options"):
                 yield Key(column, arg.value)
         elif not arg.star:
             if name in BY_KEY and index == 1:
@@ -529,6 +572,23 @@ def _leaves(body: cst.BaseSuite) -> bool:
     return isinstance(last, cst.Return | cst.Raise | cst.Continue | cst.Break)
 
 
+def _is_empty(node: cst.BaseExpression) -> bool:
+    """`{}`, `set()`, `[]`, `dict()`."""
+    if isinstance(node, cst.Call):
+        return not node.args and called_name(node) in ("dict", "set", "list")
+    return isinstance(node, cst.Dict | cst.List) and not node.elements
+
+
+def _fills(node: cst.CSTNode) -> str:
+    """The name of the container into which a statement puts something."""
+    match node:
+        case cst.Assign(targets=[cst.AssignTarget(target=cst.Subscript(value=cst.Name(value=name)))]):
+            return name
+        case cst.Call(func=cst.Attribute(value=cst.Name(value=name), attr=cst.Name(value="add" | "append"))):
+            return name
+    return ""
+
+
 def _lists_keys(look: Look) -> bool:
     """`query.values_list("name", flat=True)`, `session.scalars(select(M.name)).all()`: values, not rows."""
     return look.read.partial and look.read.shape in ("query", "rows", "pairs")
@@ -541,18 +601,14 @@ def _is_none_or_one(node: cst.BaseExpression) -> bool:
 def _goes_on_only_when_missing(statement: cst.Try) -> bool:
     """Whether a `try` is left at its end only where a row was not there."""
     ended = _leaves(statement.body) or (statement.orelse is not None and _leaves(statement.orelse.body))
-    return ended and any(
-        _catches(handler, MISSING) and not _leaves(handler.body)
-        for handler in statement.handlers
-        if isinstance(handler, cst.ExceptHandler)
-    )
+    return ended and any(_catches(handler, MISSING) and not _leaves(handler.body) for handler in statement.handlers)
 
 
 def _catches(handler: cst.ExceptHandler, names: frozenset[str]) -> bool:
     return not names.isdisjoint(caught(handler))
 
 
-def caught(handler: cst.ExceptHandler) -> set[str]:
+def caught(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> set[str]:
     """The last names of the exceptions that a handler catches; empty for a bare one."""
     kinds = [element.value for element in handler.type.elements] if isinstance(handler.type, cst.Tuple) else []
     if handler.type is not None and not kinds:

@@ -25,6 +25,8 @@ _DEEPEST = 8
 _KEEPING = frozenset("int str max coalesce Coalesce format zfill rjust Decimal float".split())
 _LAST = frozenset("last alast latest alatest".split())
 _FIRST = frozenset("first afirst scalar one_or_none scalar_one_or_none".split())
+#: The largest one plus a step is later, and no number that must be the only one.
+_TIMES = frozenset("at time date timestamp on until".split())
 LARGEST, COUNT = "largest", "count"
 
 
@@ -248,7 +250,7 @@ class Numbering:
                 yield Number(LARGEST, self._model(read), column, read)
 
     def _first_value(self, node: cst.Call) -> Iterator[Number]:
-        """`values_list("number", flat=True).order_by("-number").first()`, `scalar(select(M.n).order_by(M.n.desc()))`."""
+        """`values_list("n", flat=True).order_by("-n").first()`, `scalar(select(M.n).order_by(M.n.desc()))`."""
         for read in self._file.queries.of(node):
             column = _ordered_by(read.links)
             if read.shape == "row" and read.partial and column:
@@ -261,7 +263,7 @@ class Numbering:
 def _is_next(number: Number, column: str) -> bool:
     """Whether a column gets the next number; the count of what is there is one for a place in an order."""
     if number.how == LARGEST:
-        return number.stepped and number.column == column
+        return number.stepped and number.column == column and _TIMES.isdisjoint(words(column))
     return not NUMBERS.isdisjoint(words(column))
 
 
