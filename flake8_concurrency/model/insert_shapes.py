@@ -15,13 +15,12 @@ from flake8_concurrency.model.insert_words import (
     CREATING,
     EXISTS,
     FINDING,
+    FOREIGN,
     INSERTING_VERBS,
-    MAXIMUM,
-    NUMBERS,
-    ORDERED_ROW,
     RECORD_READS,
     SAVING_ROW,
     SESSION_ADDING,
+    is_for_numbers,
     is_store_name,
 )
 from flake8_concurrency.model.locks import words
@@ -34,7 +33,11 @@ _ANY = "*"
 _UNNAMED = "cls"
 #: Asked and answered by repositories.
 _STORE = "store"
-_NUMBER = "number"
+_COUNT = "count()"
+#: Methods of a manager that read nothing, or read and insert in one.
+_ONLY_CREATING = (
+    CREATING | BULK | frozenset("create_user get_or_create aget_or_create update_or_create aupdate_or_create".split())
+)
 
 #: One of them stands in every text with a look.
 LOOKING = (
@@ -91,30 +94,47 @@ def asks_insert(root: ast.AST) -> frozenset[str]:
 def _asked(receiver: ast.AST) -> set[str]:
     """The model of what `create` is called on: `M.objects`, `M`, and any where it is not named."""
     node = receiver
+    named = isinstance(node, ast.Name)
     while isinstance(node, ast.Call | ast.Attribute):
         if isinstance(node, ast.Call):
             if _last_name(node.func) == "get_user_model":
                 return {"get_user_model"}
+            named = True
             node = node.func
             continue
         if _is_capital(node.attr):
             return {node.attr}
+        # The model of `order.items` is not known, that of `self.model.objects` and of `self.queryset` may be.
+        own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+        named = named or node.attr in MANAGERS or own
         node = node.value
     name = _last_name(node)
-    return {name} if _is_capital(name) else {_ANY}
+    if _is_capital(name):
+        return {name}
+    return {_ANY} if named else set()
 
 
 def answers_look(root: ast.AST, names: Collection[str]) -> set[str]:
     """The models whose rows a piece of the text may look for."""
     del names
     found: set[str] = set()
-    for node in inside(root):
+    nodes = inside(root)
+    creating = {id(manager) for node in nodes if isinstance(node, ast.Call) for manager in _creating(node)}
+    for node in nodes:
         if isinstance(node, ast.Attribute):
-            if node.attr in MANAGERS or node.attr == "query":
+            if (node.attr in MANAGERS or node.attr == "query") and id(node) not in creating:
                 found |= _looked_for(node.value)
         elif isinstance(node, ast.Call):
             found |= _looked_by(node)
     return found | {_ANY} if found else found
+
+
+def _creating(call: ast.Call) -> list[ast.AST]:
+    """The manager that a call only creates with: `M.objects` of `M.objects.create(...)`."""
+    func = call.func
+    if isinstance(func, ast.Attribute) and func.attr in _ONLY_CREATING and isinstance(func.value, ast.Attribute):
+        return [func.value]
+    return []
 
 
 def _looked_by(call: ast.Call) -> set[str]:
@@ -159,35 +179,60 @@ def _named(name: str) -> set[str]:
 # -- numbers -----------------------------------------------------------------------------------------------------------
 
 #: One of them stands in every text that makes a number of the rows that are there.
-NUMBERING = COUNTS | MAXIMUM | ORDERED_ROW | {"len"}
+NUMBERING = COUNTS | {"Max", "max", "order_by", "latest", "alatest", "len"}
 
 
-def asks_number(root: ast.AST) -> set[str]:
-    """A number, where a function may make one of the rows that are there."""
+@lru_cache(maxsize=512)
+def asks_number(root: ast.AST) -> frozenset[str]:
+    """The columns whose largest value a function may read, and the count where it may count rows."""
+    found: set[str] = set()
     for node in inside(root):
         if isinstance(node, ast.Call):
             name = _last_name(node.func)
-            if name in MAXIMUM or (name in COUNTS and not node.args) or (name in ORDERED_ROW and node.keywords == []):
-                return {_NUMBER}
-    return set()
+            is_method = isinstance(node.func, ast.Attribute)
+            if node.args and (name in ("Max", "latest", "alatest", "order_by") or (name == "max" and is_method)):
+                found.add(_column(node.args[0]))
+            elif (name in COUNTS and is_method) or name == "len":
+                found.add(_COUNT)
+    return frozenset(found - {""})
+
+
+def _column(node: ast.AST) -> str:
+    """The column of an aggregate or an order: `"-number"`, `M.number.desc()`, `desc(M.number)`."""
+    while isinstance(node, ast.Call | ast.UnaryOp):
+        if isinstance(node, ast.UnaryOp):
+            node = node.operand
+        elif isinstance(node.func, ast.Attribute) and node.func.attr == "desc" and not node.args:
+            node = node.func.value
+        else:
+            node = node.args[0] if node.args else ast.Pass()
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value.removeprefix("-")
+    return node.attr if isinstance(node, ast.Attribute) else ""
 
 
 def answers_number(root: ast.AST, names: Collection[str]) -> set[str]:
-    """A number, where a piece of the text may make the next one and give it to a column."""
+    """The columns to which a piece of the text may give a number, and the count where one of them is for numbers."""
     del names
+    found: set[str] = set()
     for node in ast.walk(root):
         match node:
-            case (
-                ast.BinOp(left=ast.Constant(value=int()), op=ast.Add())
-                | ast.BinOp(op=ast.Add(), right=ast.Constant(value=int()))
-                | ast.AugAssign(op=ast.Add(), value=ast.Constant(value=int()))
-            ):
-                return {_NUMBER}
-            case ast.keyword(arg=str() as name) if not NUMBERS.isdisjoint(words(name)):
-                return {_NUMBER}
-            case ast.Attribute(attr=name, ctx=ast.Store()) if not NUMBERS.isdisjoint(words(name)):
-                return {_NUMBER}
-    return set()
+            case ast.keyword(arg=str() as name, value=value) if _may_be_number(value):
+                if not (isinstance(value, ast.Name) and value.id == name and name in FOREIGN):
+                    found.add(name)
+            case ast.Assign(targets=targets, value=value) if _may_be_number(value):
+                found.update(target.attr for target in targets if isinstance(target, ast.Attribute))
+            case ast.Dict(keys=keys, values=values):
+                pairs = zip(keys, values, strict=True)
+                found.update(str(k.value) for k, v in pairs if isinstance(k, ast.Constant) and _may_be_number(v))
+    if any(map(is_for_numbers, found)):
+        found.add(_COUNT)
+    return found
+
+
+def _may_be_number(node: ast.AST) -> bool:
+    """Whether an expression may have been made of a number that was read: not what is only passed on."""
+    return not isinstance(node, ast.Constant | ast.Attribute | ast.Compare | ast.List | ast.Dict | ast.Lambda)
 
 
 # -- names -------------------------------------------------------------------------------------------------------------

@@ -58,10 +58,8 @@ NUMBERS = frozenset(
 )
 #: Mappers of documents: their stores have no such constraints, savepoints or locks to name.
 DOCUMENTS = frozenset("mongoengine odmantic beanie pynamodb neomodel motor pymongo".split())
-#: What gives the largest number that is there.
-MAXIMUM = frozenset({"Max", "max", "aggregate", "aaggregate"})
-#: What gives the last row of an order.
-ORDERED_ROW = frozenset("first afirst last alast latest alatest scalar one_or_none scalar_one_or_none".split())
+#: Such columns that are passed on under the same name: `order=order` is mostly another row.
+FOREIGN = frozenset({"order", "code"})
 #: Words in the names of functions that fill a database once, where nobody else does.
 SEEDING = frozenset(
     """migrate migration migrations seed seeds seeding bootstrap install backfill repair fixture fixtures populate init
@@ -73,3 +71,8 @@ def is_store_name(name: str) -> bool:
     """Whether a name says that it keeps rows: `user_repo`, `crud`."""
     parts = words(name)
     return bool(parts) and (parts[-1] in STORES or parts[-1].endswith(STORE_ENDS))
+
+
+def is_for_numbers(column: str) -> bool:
+    """Whether a column holds a row's place or number, going by the last word of its name."""
+    return not NUMBERS.isdisjoint(words(column)[-1:])

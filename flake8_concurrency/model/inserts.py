@@ -69,6 +69,7 @@ class Inserts:
         self._known: dict[FunctionInfo, list[Insert]] = {}
         self._checked: dict[FunctionInfo, list[Checked]] = {}
         self.looks = Looks(file)
+        self._depth = 0
 
     # -- check, then insert ------------------------------------------------------------------------------------------
 
@@ -86,7 +87,7 @@ class Inserts:
             for look in self._absent(insert):
                 if look.node in seen or not self._is_pair(look, insert):
                     continue
-                if self.is_safe(function, insert, look.read) or not self._is_shared_with_others(function, look):
+                if self.is_safe(function, insert, look.read) or not self._is_shared(insert, look):
                     continue
                 seen.add(look.node)
                 yield Checked(insert, look)
@@ -96,10 +97,24 @@ class Inserts:
         """Whether one process at a time runs a function, or the database refuses the second writer."""
         return (
             self._file.is_program
-            or not SEEDING.isdisjoint(words(function.name))
+            or self._fills_once(function, 0)
             or self._file.locks.is_serial()
             or self._file.rows.runs_alone(function)
             or self._file.functions.runs_once(function)
+        )
+
+    def _fills_once(self, function: FunctionInfo, depth: int) -> bool:
+        """Whether a function fills a database before anybody uses it: `seed_roles`, a receiver of `post_migrate`."""
+        if not SEEDING.isdisjoint(words(function.name)):
+            return True
+        given = (arg.value for one in function.node.decorators for arg in getattr(one.decorator, "args", ()))
+        if any(last_name(value) in ("post_migrate", "pre_migrate") for value in given):
+            return True
+        callers = [self._file.function_of(call) for call in self._file.queries.callers(function)]
+        return (
+            depth < _DEEPEST
+            and bool(callers)
+            and all(caller is not None and self._fills_once(caller, depth + 1) for caller in callers)
         )
 
     def _absent(self, insert: Insert) -> Iterator[Look]:
@@ -137,7 +152,7 @@ class Inserts:
                     and self._file.rows.saving.may_follow(look.node, insert.node)
                     and self._shares_key(look, insert)
                     and not self.is_safe(function, insert, look.read)
-                    and self._is_shared_with_others(function, look)
+                    and self._is_shared(insert, look)
                 ):
                     found[look.node] = Checked(insert, look)
         return [] if not found or self.is_left_alone(function) else list(found.values())
@@ -273,12 +288,13 @@ class Inserts:
                 )
         return False
 
-    def _is_shared_with_others(self, function: FunctionInfo, look: Look) -> bool:
+    def _is_shared(self, insert: Insert, look: Look) -> bool:
         """Whether others can look for the same: not what this function has just made, or drawn at random."""
         values = [key.value for key in look.keys if not is_constant(key.value)] + list(look.given)
-        return not values or not any(self._is_private(function, value, 0) for value in values)
+        return not values or not any(self._is_private(insert, value, 0) for value in values)
 
-    def _is_private(self, function: FunctionInfo, value: cst.BaseExpression, depth: int) -> bool:
+    def _is_private(self, insert: Insert, value: cst.BaseExpression, depth: int) -> bool:
+        """Whether a value was made here or drawn at random; what the new row itself has was given to it."""
         root = value
         while isinstance(root, cst.Attribute | cst.Subscript):
             root = root.value
@@ -288,12 +304,12 @@ class Inserts:
             name = called_name(root)
             if not RANDOM.isdisjoint(words(name)) or not RANDOM.isdisjoint(words(dotted(root.func))):
                 return True
-            return self._makes_row(root)
+            return root is not insert.made and self._makes_row(root)
         if not isinstance(root, cst.Name) or depth > _DEEPEST:
             return False
         bindings = self._file.names.reaching(root) or ()
         values = [b.value for b in bindings if b.how == "assign" and not b.path and b.value is not None]
-        return bool(values) and all(self._is_private(function, one, depth + 1) for one in values)
+        return bool(values) and all(self._is_private(insert, one, depth + 1) for one in values)
 
     def _makes_row(self, call: cst.Call) -> bool:
         """`M(...)`, `M.objects.create(...)`: a row that nobody else has seen."""
@@ -463,9 +479,12 @@ class Inserts:
     def _inside(self, call: cst.Call) -> Iterator[Insert]:
         """A function of the file that inserts, without a look of its own."""
         callee = self._file.callee(call)
-        if callee is None or callee.name in HOOKS:
+        if callee is None or callee.name in HOOKS or self._depth > _DEEPEST:
             return
-        for inner in self.of(callee):
+        self._depth += 1
+        inserts = self.of(callee)
+        self._depth -= 1
+        for inner in inserts:
             if inner.inside is not None or inner.store or any(True for _ in self._absent(inner)):
                 continue
             values = tuple(

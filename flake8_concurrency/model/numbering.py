@@ -10,7 +10,7 @@ import libcst as cst
 from flake8_concurrency.model import clauses
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import FunctionInfo
-from flake8_concurrency.model.insert_words import COUNTS, NUMBERS
+from flake8_concurrency.model.insert_words import COUNTS, FOREIGN, is_for_numbers
 from flake8_concurrency.model.inserts import Insert
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.looks import Key
@@ -76,6 +76,8 @@ class Numbering:
     def _found(self, function: FunctionInfo) -> Iterator[tuple[Insert, Numbered]]:
         for insert in self._file.inserts.of(function):
             for column, value in insert.values:
+                if column in FOREIGN and isinstance(value, cst.Name) and value.value == column:
+                    continue
                 for number in self.number(value):
                     if _is_next(number, column) and self._is_of(number, insert.model, column):
                         yield insert, Numbered(insert.node, column, number)
@@ -264,7 +266,7 @@ def _is_next(number: Number, column: str) -> bool:
     """Whether a column gets the next number; the count of what is there is one for a place in an order."""
     if number.how == LARGEST:
         return number.stepped and number.column == column and _TIMES.isdisjoint(words(column))
-    return not NUMBERS.isdisjoint(words(column))
+    return is_for_numbers(column)
 
 
 def _largest(call: cst.Call) -> str:
