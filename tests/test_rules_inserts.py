@@ -21,6 +21,7 @@ def messages(source: str) -> list[str]:
     ("insert", "remedy"),
     [
         ("Tag.objects.create(name=name)", "get_or_create()"),
+        ("Tag(name=name).save()", "get_or_create()"),
         ("Tag.objects.bulk_create([Tag(name=name)])", "bulk_create(ignore_conflicts=True)"),
         ("session.add(Tag(name=name))", "insert().on_conflict_do_nothing(), or catch IntegrityError"),
     ],

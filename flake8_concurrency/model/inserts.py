@@ -338,7 +338,7 @@ class Inserts:
                     yield self._insert(function, call, made, SQLALCHEMY, name == "add_all")
             elif name in SAVING_ROW:
                 for made in self._constructs(receiver):
-                    yield self._insert(function, call, made, self._orm(call), False)
+                    yield self._insert(function, call, made, "", False)
             elif name in BULK and call.args:
                 yield from self._bulk(function, call, receiver)
             elif name in ("execute", "scalar", "scalars"):
@@ -346,10 +346,6 @@ class Inserts:
             if words(name)[:1] and words(name)[0] in INSERTING_VERBS:
                 yield from self._stored(call)
         yield from self._inside(call)
-
-    def _orm(self, node: cst.CSTNode) -> str:
-        imports = clauses.imported(self._file.tree.module)
-        return DJANGO if imports.django and not imports.sqlalchemy else SQLALCHEMY if imports.sqlalchemy else ""
 
     @staticmethod
     def _is_harmless(call: cst.Call) -> bool:

@@ -97,9 +97,9 @@ class CheckThenInsert(Rule):
 
 
 def _remedy(checked: Checked) -> str:
-    insert = checked.insert
-    if insert.orm == DJANGO:
-        return "bulk_create(ignore_conflicts=True)" if insert.bulk else "get_or_create()"
-    if insert.orm:
+    orm = checked.insert.orm or checked.look.read.orm
+    if orm == DJANGO:
+        return "bulk_create(ignore_conflicts=True)" if checked.insert.bulk else "get_or_create()"
+    if orm:
         return "insert().on_conflict_do_nothing(), or catch IntegrityError around begin_nested()"
     return "get_or_create(), or catch IntegrityError in a savepoint"
