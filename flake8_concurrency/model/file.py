@@ -19,6 +19,7 @@ from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
 from flake8_concurrency.model.http import Http
 from flake8_concurrency.model.idle_locks import IdleLocks
+from flake8_concurrency.model.inserts import Inserts
 from flake8_concurrency.model.joined_locks import JoinedLocks
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.lock_order import LockOrder
@@ -29,6 +30,7 @@ from flake8_concurrency.model.loops import Loops
 from flake8_concurrency.model.lost_locks import LostLocks
 from flake8_concurrency.model.moves import Moves
 from flake8_concurrency.model.names import Names
+from flake8_concurrency.model.numbering import Numbering
 from flake8_concurrency.model.origins import Origins
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
@@ -140,6 +142,14 @@ class FileModel:
     @cached_property
     def raw_updates(self) -> RawUpdates:
         return RawUpdates(self)
+
+    @cached_property
+    def inserts(self) -> Inserts:
+        return Inserts(self)
+
+    @cached_property
+    def numbering(self) -> Numbering:
+        return Numbering(self)
 
     @cached_property
     def queries(self) -> Queries:

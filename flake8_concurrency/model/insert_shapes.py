@@ -1,0 +1,266 @@
+"""What a function must look like, in the `ast` tree, before `inserts` can have anything to say about it.
+
+The gate asks, so this must never be narrower than `looks`, `inserts` and `numbering`, which see the libcst tree.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection
+from functools import lru_cache
+
+from flake8_concurrency.model.insert_words import (
+    BULK,
+    COUNTS,
+    CREATING,
+    EXISTS,
+    FINDING,
+    FOREIGN,
+    INSERTING_VERBS,
+    RECORD_READS,
+    SAVING_ROW,
+    SESSION_ADDING,
+    is_for_numbers,
+    is_store_name,
+)
+from flake8_concurrency.model.locks import words
+from flake8_concurrency.model.shapes import inside
+from flake8_concurrency.model.vocabulary import BY_KEY, CLASS_WORDS, FILTERS, MANAGERS, SHORTCUTS
+
+#: Answered by every look: asked where an insert does not name its model.
+_ANY = "*"
+#: Answered by looks through `cls` and `self.model`, asked by every insert.
+_UNNAMED = "cls"
+#: Asked and answered by repositories.
+_STORE = "store"
+_COUNT = "count()"
+#: Methods of a manager that read nothing, or read and insert in one.
+_ONLY_CREATING = (
+    CREATING | BULK | frozenset("create_user get_or_create aget_or_create update_or_create aupdate_or_create".split())
+)
+
+#: One of them stands in every text with a look.
+LOOKING = (
+    EXISTS
+    | COUNTS
+    | RECORD_READS
+    | MANAGERS
+    | SHORTCUTS
+    | BY_KEY
+    | FILTERS
+    | FINDING
+    | {"query", "select", "select_from"}
+)
+#: One of them stands in every text that deletes rows, or that counts them.
+DELETING = frozenset({"delete", "adelete"})
+LIMITING = COUNTS | {"len", "scalar", "scalar_one"}
+_NAMING = frozenset("query select select_from count exists aliased delete".split()) | BY_KEY | SHORTCUTS
+_RECORD = frozenset("filter get_or_none exists get select".split())
+_SENDING = SAVING_ROW | SESSION_ADDING | BULK
+
+
+@lru_cache(maxsize=512)
+def asks_insert(root: ast.AST) -> frozenset[str]:
+    """The models of which a function may insert rows."""
+    found: set[str] = set()
+    made: set[str] = set()
+    sends = False
+    for node in inside(root):
+        if not isinstance(node, ast.Call):
+            continue
+        name = _last_name(node.func)
+        if _may_be_class(node.func):
+            made.add(name)
+        if not isinstance(node.func, ast.Attribute):
+            continue
+        if name in CREATING or name == "create_user":
+            found |= _asked(node.func.value)
+        elif name in _SENDING:
+            sends = True
+            if name == "insert_many":
+                found |= _asked(node.func.value)
+        elif name in ("insert", "pg_insert"):
+            found |= {asked for arg in node.args for asked in _asked(arg)}
+        if _is_store(node.func.value) and words(name)[:1] and words(name)[0] in INSERTING_VERBS:
+            found.add(_STORE)
+    for node in inside(root):
+        if isinstance(node, ast.Call) and _last_name(node.func) in ("insert", "pg_insert"):
+            found |= {asked for arg in node.args for asked in _asked(arg)}
+    if sends:
+        found |= {_ANY if _is_class_word(name) else name for name in made}
+    return frozenset(found | {_UNNAMED}) if found else frozenset()
+
+
+def _asked(receiver: ast.AST) -> set[str]:
+    """The model of what `create` is called on: `M.objects`, `M`, and any where it is not named."""
+    node = receiver
+    named = isinstance(node, ast.Name)
+    while isinstance(node, ast.Call | ast.Attribute):
+        if isinstance(node, ast.Call):
+            if _last_name(node.func) == "get_user_model":
+                return {"get_user_model"}
+            named = True
+            node = node.func
+            continue
+        if _is_capital(node.attr):
+            return {node.attr}
+        # The model of `order.items` is not known, that of `self.model.objects` and of `self.queryset` may be.
+        own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+        named = named or node.attr in MANAGERS or own
+        node = node.value
+    name = _last_name(node)
+    if _is_capital(name):
+        return {name}
+    return {_ANY} if named else set()
+
+
+def answers_look(root: ast.AST, names: Collection[str]) -> set[str]:
+    """The models whose rows a piece of the text may look for."""
+    del names
+    found: set[str] = set()
+    nodes = inside(root)
+    creating = {id(manager) for node in nodes if isinstance(node, ast.Call) for manager in _creating(node)}
+    for node in nodes:
+        if isinstance(node, ast.Attribute):
+            if (node.attr in MANAGERS or node.attr == "query") and id(node) not in creating:
+                found |= _looked_for(node.value)
+        elif isinstance(node, ast.Call):
+            found |= _looked_by(node)
+    return found | {_ANY} if found else found
+
+
+def _creating(call: ast.Call) -> list[ast.AST]:
+    """The manager that a call only creates with: `M.objects` of `M.objects.create(...)`."""
+    func = call.func
+    if isinstance(func, ast.Attribute) and func.attr in _ONLY_CREATING and isinstance(func.value, ast.Attribute):
+        return [func.value]
+    return []
+
+
+def _looked_by(call: ast.Call) -> set[str]:
+    name = _last_name(call.func)
+    found: set[str] = set()
+    if name in _NAMING:
+        for arg in call.args:
+            found |= _looked_for(arg)
+    if name in FILTERS:
+        for arg in call.args:
+            for part in ast.walk(arg):
+                if isinstance(part, ast.Compare):
+                    found |= _looked_for(part.left)
+    if isinstance(call.func, ast.Attribute):
+        if name in _RECORD:
+            found |= _looked_for(call.func.value)
+        if name in FINDING and _is_store(call.func.value):
+            found.add(_STORE)
+    return found
+
+
+def _looked_for(node: ast.AST) -> set[str]:
+    """The class that a node may name, or whose column it may be."""
+    found: set[str] = set()
+    while isinstance(node, ast.Attribute | ast.Call):
+        if isinstance(node, ast.Call):
+            if _last_name(node.func) in ("get_user_model", "type"):
+                found |= {_last_name(node.func), _UNNAMED}
+            node = node.func
+            continue
+        found |= _named(node.attr)
+        node = node.value
+    return found | _named(_last_name(node))
+
+
+def _named(name: str) -> set[str]:
+    if _is_class_word(name) or name == "__class__":
+        return {_UNNAMED}
+    return {name} if _is_capital(name) else set()
+
+
+# -- numbers -----------------------------------------------------------------------------------------------------------
+
+#: One of them stands in every text that makes a number of the rows that are there.
+NUMBERING = COUNTS | {"Max", "max", "order_by", "latest", "alatest", "len"}
+
+
+@lru_cache(maxsize=512)
+def asks_number(root: ast.AST) -> frozenset[str]:
+    """The columns whose largest value a function may read, and the count where it may count rows."""
+    found: set[str] = set()
+    for node in inside(root):
+        if isinstance(node, ast.Call):
+            name = _last_name(node.func)
+            is_method = isinstance(node.func, ast.Attribute)
+            if node.args and (name in ("Max", "latest", "alatest", "order_by") or (name == "max" and is_method)):
+                found.add(_column(node.args[0]))
+            elif (name in COUNTS and is_method) or name == "len":
+                found.add(_COUNT)
+    return frozenset(found - {""})
+
+
+def _column(node: ast.AST) -> str:
+    """The column of an aggregate or an order: `"-number"`, `M.number.desc()`, `desc(M.number)`."""
+    while isinstance(node, ast.Call | ast.UnaryOp):
+        if isinstance(node, ast.UnaryOp):
+            node = node.operand
+        elif isinstance(node.func, ast.Attribute) and node.func.attr == "desc" and not node.args:
+            node = node.func.value
+        else:
+            node = node.args[0] if node.args else ast.Pass()
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value.removeprefix("-")
+    return node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def answers_number(root: ast.AST, names: Collection[str]) -> set[str]:
+    """The columns to which a piece of the text may give a number, and the count where one of them is for numbers."""
+    del names
+    found: set[str] = set()
+    for node in ast.walk(root):
+        match node:
+            case ast.keyword(arg=str() as name, value=value) if _may_be_number(value):
+                if not (isinstance(value, ast.Name) and value.id == name and name in FOREIGN):
+                    found.add(name)
+            case ast.Assign(targets=targets, value=value) if _may_be_number(value):
+                found.update(target.attr for target in targets if isinstance(target, ast.Attribute))
+            case ast.Dict(keys=keys, values=values):
+                pairs = zip(keys, values, strict=True)
+                found.update(str(k.value) for k, v in pairs if isinstance(k, ast.Constant) and _may_be_number(v))
+    if any(map(is_for_numbers, found)):
+        found.add(_COUNT)
+    return found
+
+
+def _may_be_number(node: ast.AST) -> bool:
+    """Whether an expression may have been made of a number that was read: not what is only passed on."""
+    return not isinstance(node, ast.Constant | ast.Attribute | ast.Compare | ast.List | ast.Dict | ast.Lambda)
+
+
+# -- names -------------------------------------------------------------------------------------------------------------
+
+
+def _is_store(node: ast.AST) -> bool:
+    while isinstance(node, ast.Attribute):
+        if is_store_name(node.attr):
+            return True
+        node = node.value
+    return is_store_name(_last_name(node))
+
+
+def _may_be_class(node: ast.AST) -> bool:
+    name = _last_name(node)
+    return _is_capital(name) or _is_class_word(name) or name == "__class__"
+
+
+def _is_class_word(name: str) -> bool:
+    return not CLASS_WORDS.isdisjoint(words(name)) and not _is_capital(name)
+
+
+def _is_capital(name: str) -> bool:
+    bare = name.lstrip("_")
+    return bare[:1].isupper() and not bare.isupper()
+
+
+def _last_name(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""

@@ -1,0 +1,78 @@
+"""The words by which looks for rows and inserts of them are known where no type tells, for the gate and the model."""
+
+from __future__ import annotations
+
+from flake8_concurrency.model.locks import words
+
+EXISTS = frozenset({"exists", "aexists"})
+COUNTS = frozenset({"count", "acount"})
+#: What a row that is not there raises.
+MISSING = frozenset(
+    """DoesNotExist ObjectDoesNotExist NoResultFound NotFoundError EntityNotFound NoRowsFound NotFound
+    ObjectNotFound RecordNotFound RowNotFound""".split()
+)
+#: What a row that is already there raises.
+CONFLICTS = frozenset(
+    """IntegrityError UniqueViolation UniqueViolationError DatabaseError DBAPIError SQLAlchemyError DuplicateKeyError
+    DuplicateError DuplicateEntry ObjectAlreadyExists AlreadyExists AlreadyExistsError OperationalError FlushError
+    NotUniqueError UniqueConstraintError ConflictError DBError""".split()
+)
+BROAD = frozenset({"Exception", "BaseException"})
+#: Methods of an active record that read one.
+RECORD_READS = frozenset("get_or_none first get exists count".split())
+CREATING = frozenset({"create", "acreate"})
+SESSION_ADDING = frozenset({"add", "add_all"})
+BULK = frozenset("bulk_create abulk_create bulk_save_objects bulk_insert_mappings insert_many".split())
+SAVING_ROW = frozenset("save asave force_insert".split())
+#: Keywords and methods that make an insert harmless where the row is there.
+SAFE_KEYWORDS = frozenset({"ignore_conflicts", "update_conflicts", "on_conflict"})
+SAFE_METHODS = ("on_conflict", "on_duplicate", "or_ignore", "prefix_with")
+#: The last word in the name of what keeps rows for the rest of an application.
+STORES = frozenset("repo repository repositories repos crud dao".split())
+STORE_ENDS = ("repo", "repository", "dao", "crud")
+FINDING_VERBS = frozenset("get find fetch exists exist lookup".split())
+_KEYED_BY = """
+    email name username user_name login slug key code title phone phone_number url uri path token hash external_id
+    provider_id user_id account_id id uuid pk number reference ref sku isbn handle nickname address domain mail
+    email_address telegram_id chat_id tg_id google_id github_id sub user message_id event_id order_id product_id
+    user_and_id
+"""
+_ABOUT = ["", "_one", "_user", "_account", "_item", "_first", "_or_none", "_tag", "_role", "_team"]
+#: The methods of a repository that look for one row: a closed list, for the gate has to know them.
+FINDING = frozenset(
+    f"{verb}{about}_by_{column}"
+    for verb in ("get", "find", "fetch", "exists", "lookup", "exist")
+    for about in _ABOUT
+    for column in _KEYED_BY.split()
+) | frozenset("exists find_one get_one get_or_none get_one_or_none find_one_or_none get_by find_by exists_by".split())
+INSERTING_VERBS = frozenset("create add insert save register".split())
+#: Words in the name of what gives a value that nobody else has.
+RANDOM = frozenset(
+    """random uuid uuid1 uuid4 uuid7 token secret secrets hex urlsafe nonce generate generated generator gen salt now
+    utcnow ulid nanoid shortuuid cuid snowflake choices randint""".split()
+)
+#: Words in the names of columns that hold a row's place or number.
+NUMBERS = frozenset(
+    """number num no nr seq sequence index idx position pos order ordering sort rank version revision counter code
+    serial priority place ordinal weight""".split()
+)
+#: Mappers of documents: their stores have no such constraints, savepoints or locks to name.
+DOCUMENTS = frozenset("mongoengine odmantic beanie pynamodb neomodel motor pymongo".split())
+#: Such columns that are passed on under the same name: `order=order` is mostly another row.
+FOREIGN = frozenset({"order", "code"})
+#: Words in the names of functions that fill a database once, where nobody else does.
+SEEDING = frozenset(
+    """migrate migration migrations seed seeds seeding bootstrap install backfill repair fixture fixtures populate init
+    initialize initialise setup demo""".split()
+)
+
+
+def is_store_name(name: str) -> bool:
+    """Whether a name says that it keeps rows: `user_repo`, `crud`."""
+    parts = words(name)
+    return bool(parts) and (parts[-1] in STORES or parts[-1].endswith(STORE_ENDS))
+
+
+def is_for_numbers(column: str) -> bool:
+    """Whether a column holds a row's place or number, going by the last word of its name."""
+    return not NUMBERS.isdisjoint(words(column)[-1:])
