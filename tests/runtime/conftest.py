@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.runtime.database_fixtures import database, mariadb, mariadb_database, postgres  # noqa: F401 - fixtures
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
