@@ -22,6 +22,7 @@ from flake8_concurrency.model.names import Names
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.rows import Rows
+from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.waits import Waits
@@ -105,6 +106,10 @@ class FileModel:
     @cached_property
     def locks(self) -> Locks:
         return Locks(self)
+
+    @cached_property
+    def sharing(self) -> Sharing:
+        return Sharing(self)
 
     def forget(self) -> None:
         """Drop everything: nothing may be asked any more."""
