@@ -17,6 +17,7 @@ from flake8_concurrency.model.flow import Flow
 from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
 from flake8_concurrency.model.kinds import Kinds
+from flake8_concurrency.model.locked_io import LockedIo
 from flake8_concurrency.model.locks import Locks
 from flake8_concurrency.model.names import Names
 from flake8_concurrency.model.positions import Positions
@@ -24,6 +25,7 @@ from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
+from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.waits import Waits
 from flake8_concurrency.model.writes import Writes
@@ -108,8 +110,16 @@ class FileModel:
         return Locks(self)
 
     @cached_property
+    def transactions(self) -> Transactions:
+        return Transactions(self)
+
+    @cached_property
     def sharing(self) -> Sharing:
         return Sharing(self)
+
+    @cached_property
+    def locked_io(self) -> LockedIo:
+        return LockedIo(self)
 
     def forget(self) -> None:
         """Drop everything: nothing may be asked any more."""
