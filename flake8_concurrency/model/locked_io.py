@@ -20,10 +20,11 @@ from flake8_concurrency.knowledge.waiting import (
     REQUESTING,
 )
 from flake8_concurrency.model import clauses
+from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locks import called_name, words
-from flake8_concurrency.model.spelling import dotted, last_name, text
+from flake8_concurrency.model.spelling import dotted, last_name
 from flake8_concurrency.model.vocabulary import SHORTCUTS
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ _OTHER = frozenset(
 ) - {"exists"}
 _ITERATING = frozenset("list tuple set frozenset sorted len bool any all next enumerate zip dict sum max min".split())
 _MOST_USES = 20
+#: Words in the name of such a class: `TransactionAwareTask`, `OnCommitTask`.
+_AFTER_COMMIT = frozenset({"transaction", "transactional", "commit", "committed", "atomic"})
 _ENDING = frozenset({"commit", "rollback", "close", "acommit", "arollback"})
 
 
@@ -81,11 +84,18 @@ class LockedIo:
 
     def __init__(self, file: FileModel) -> None:
         self._file = file
+        self._held: dict[FunctionInfo, list[LockedWait]] = {}
         self._found: dict[FunctionInfo, list[_Wait]] = {}
         self._taken: dict[FunctionInfo, list[_Lock]] = {}
 
     def of(self, function: FunctionInfo) -> list[LockedWait]:
         """The calls of a function that wait for others while rows which it has locked are locked."""
+        if function not in self._held:
+            self._held[function] = []
+            self._held[function] = self._find(function)
+        return self._held[function]
+
+    def _find(self, function: FunctionInfo) -> list[LockedWait]:
         locks = self._locks(function, 0)
         if not locks or self._file.rows.runs_alone(function):
             return []
@@ -93,9 +103,7 @@ class LockedIo:
         for wait in self._waits(function):
             lock = next((one for one in locks if self._is_held(function, one, wait.node)), None)
             if lock is not None:
-                found.append(
-                    LockedWait(wait.node, wait.name, wait.chain, lock.node, lock.is_django, wait.is_dispatch)
-                )
+                found.append(LockedWait(wait.node, wait.name, wait.chain, lock.node, lock.is_django, wait.is_dispatch))
         return found
 
     # -- how long a lock is held -------------------------------------------------------------------------------------
@@ -269,11 +277,10 @@ class LockedIo:
         return self._found[function]
 
     def _through(self, function: FunctionInfo) -> _Wait | None:
-        """What a function of the file waits for whenever it is called, as far as it locks nothing itself."""
-        if self._taken.get(function) or self._locks(function, 0):
-            return None
-        waits = self._waits(function)
-        return waits[0] if waits and len(waits[0].chain) < _DEEPEST else None
+        """What a function of the file waits for when it is called, unless that is reported where it stands."""
+        reported = {wait.node for wait in self.of(function)}
+        waits = [wait for wait in self._waits(function) if wait.node not in reported and len(wait.chain) < _DEEPEST]
+        return waits[0] if waits else None
 
     def _dispatched(self, call: cst.Call) -> str:
         """`task.delay(...)`: a task is handed to the broker."""
@@ -283,31 +290,40 @@ class LockedIo:
         receiver = call.func.value
         if name.startswith("enqueue") and QUEUES.isdisjoint(words(last_name(receiver))):
             return ""
-        return dotted(call.func) or name
+        return "" if self._waits_for_commit(receiver) else dotted(call.func) or name
+
+    def _waits_for_commit(self, task: cst.BaseExpression) -> bool:
+        """Whether a task is made by a class of the project's own that sends it only when the transaction is over."""
+        kind = self._file.kind(task)
+        nodes = [kind.ref.node] if kind is not None and isinstance(kind.ref, FunctionInfo) else []
+        if isinstance(task, cst.Name):
+            nodes += [b.node for b in self._file.names.reaching(task) or () if isinstance(b.node, cst.FunctionDef)]
+        given = (decorator.decorator for node in nodes for decorator in node.decorators)
+        bases = (argument(call, None, "base") for call in given if isinstance(call, cst.Call))
+        return any(base is not None and not _AFTER_COMMIT.isdisjoint(words(last_name(base))) for base in bases)
 
     def _awaited(self, call: cst.Call) -> str:
         """`await client.get(...)`, `await asyncio.sleep(1)`."""
         qualified = self._file.qualified(call.func)
         if qualified in ASYNC_FUNCTIONS:
-            return "" if literal_zero(call) else str(qualified)
+            return "" if _is_zero(call) else str(qualified)
         if not isinstance(call.func, cst.Attribute) or call.func.attr.value not in REQUESTING:
             return ""
         owner = next((name for name in ASYNC_CLIENTS if self._file.is_a(call.func.value, name)), "")
         return f"{owner}.{call.func.attr.value}" if owner else ""
 
 
-def literal_zero(call: cst.Call) -> bool:
+def _is_zero(call: cst.Call) -> bool:
     """`sleep(0)` only lets others run."""
     given = argument(call, 0, "delay")
     return given is not None and literal(given) in ((0,), (0.0,))
 
 
-def _is_far(leaf: object) -> bool:
+def _is_far(leaf: Leaf) -> bool:
     """Whether what blocks waits for somebody else, and longer than a query of the database does."""
-    fact, name, node = leaf.fact, leaf.name, leaf.node  # type: ignore[attr-defined]
-    if fact.category not in CATEGORIES or name.partition(".")[0] in NEAR:
+    if leaf.fact.category not in CATEGORIES or leaf.name.partition(".")[0] in NEAR:
         return False
-    return not (fact.category == "sleep" and isinstance(node, cst.Call) and literal_zero(node))
+    return not (leaf.fact.category == "sleep" and isinstance(leaf.node, cst.Call) and _is_zero(leaf.node))
 
 
 def _asks_for_lock(call: cst.Call) -> bool:
@@ -315,11 +331,8 @@ def _asks_for_lock(call: cst.Call) -> bool:
     return any(
         arg.keyword is not None
         and arg.keyword.value == _SQLALCHEMY
-        and literal(arg.value) not in ((False,), (None,))
-        and not isinstance(arg.value, cst.Name)
+        and (literal(arg.value) == (True,) or isinstance(arg.value, cst.Dict | cst.Call))
         for arg in call.args
-    ) or any(
-        arg.keyword is not None and arg.keyword.value == _SQLALCHEMY and text(arg.value) == "True" for arg in call.args
     )
 
 

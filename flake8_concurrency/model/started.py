@@ -229,7 +229,10 @@ class Started:
         found: list[cst.CSTNode] = [
             node
             for node in self._file.tree.within(function.node.body)
-            if isinstance(node, cst.Name) and node.value in names and order(node) > order(start) and self._waits_at(node)
+            if isinstance(node, cst.Name)
+            and node.value in names
+            and order(node) > order(start)
+            and self._waits_at(node)
         ]
         found += [
             call
@@ -293,5 +296,3 @@ class Started:
         if isinstance(parent, cst.Expr):
             return True
         return isinstance(parent, cst.Assign) and all(isinstance(target.target, cst.Name) for target in parent.targets)
-
-
