@@ -35,7 +35,6 @@ UNSHARED: dict[str, Unshared] = {
     "MySQLdb.connections.Connection": Unshared("connection"),
     "MySQLdb.cursors.BaseCursor": Unshared("cursor"),
     "asyncpg.Connection": Unshared("connection", is_async=True),
-    "django.db.backends.utils.CursorWrapper": Unshared("cursor"),
 }
 
 #: Methods that of all that is called a session only one of a database has.

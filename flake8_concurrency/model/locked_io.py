@@ -195,9 +195,13 @@ class LockedIo:
         self._taken[function] = found
         return found
 
+    def _is_own(self, function: FunctionInfo) -> bool:
+        """Whether a function is one of this file, whose nodes the model knows."""
+        return self._file.definitions.functions.get(function.node) is function
+
     def _left_locked(self, callee: FunctionInfo, depth: int) -> list[_Lock]:
         """What is still locked when a function of the file has been called: its own transaction is not over."""
-        if callee.is_generator or any(map(self._may_end, callee.calls)):
+        if not self._is_own(callee) or callee.is_generator or any(map(self._may_end, callee.calls)):
             return []
         return [
             lock
@@ -278,6 +282,8 @@ class LockedIo:
 
     def _through(self, function: FunctionInfo) -> _Wait | None:
         """What a function of the file waits for when it is called, unless that is reported where it stands."""
+        if not self._is_own(function):
+            return None
         reported = {wait.node for wait in self.of(function)}
         waits = [wait for wait in self._waits(function) if wait.node not in reported and len(wait.chain) < _DEEPEST]
         return waits[0] if waits else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ast
+import re
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
-from flake8_concurrency.knowledge.unshared import ONLY_SESSIONS, UNSHARED, Unshared
+from flake8_concurrency.knowledge.unshared import ONLY_SESSIONS, TASKS, THREADS, UNSHARED, Unshared
 from flake8_concurrency.model import clauses
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import Kind
@@ -206,18 +208,28 @@ class Sharing:
         if isinstance(receiver, cst.Name):
             bindings = self._file.names.reaching(receiver) or ()
             made = bindings[0].value if len(bindings) == 1 and bindings[0].how == "assign" else None
-        if isinstance(made, cst.Call) and words(last_name(made.func))[-1:] and clauses.names_class(made.func):
-            if words(last_name(made.func))[-1] in _KEEPERS:
-                for arg in made.args:
-                    yield from self._in_argument(arg.value)
+        if (
+            isinstance(made, cst.Call)
+            and clauses.names_class(made.func)
+            and not _KEEPERS.isdisjoint(words(last_name(made.func))[-1:])
+        ):
+            for arg in made.args:
+                yield from self._in_argument(arg.value)
 
     def _in_function(self, func: cst.Name | cst.Attribute) -> Iterator[Held]:
         """What a function of the file uses that it neither makes nor is given."""
-        kind = self._file.kind(func)
-        if kind is None or not isinstance(kind.ref, FunctionInfo):
+        function = self._own(func)
+        if function is None:
             return
         this = text(func.value) if isinstance(func, cst.Attribute) else ""
-        yield from self._free(kind.ref, this, set())
+        yield from self._free(function, this, set())
+
+    def _own(self, func: cst.CSTNode) -> FunctionInfo | None:
+        """The function of this file that an expression is."""
+        kind = self._file.kind(func)
+        if kind is None or not isinstance(kind.ref, FunctionInfo):
+            return None
+        return self._file.definitions.functions.get(kind.ref.node)
 
     def _free(self, function: FunctionInfo, this: str, seen: set[FunctionInfo]) -> Iterator[Held]:
         if function in seen or len(seen) > _DEEPEST:
@@ -231,8 +243,9 @@ class Sharing:
                 yield held
         for call in function.calls:
             callee = self._file.callee(call)
-            if callee is not None and isinstance(call.func, cst.Attribute) and text(call.func.value) == function.this:
-                yield from self._free(callee, this, seen)
+            own = None if callee is None else self._file.definitions.functions.get(callee.node)
+            if own is not None and isinstance(call.func, cst.Attribute) and text(call.func.value) == function.this:
+                yield from self._free(own, this, seen)
 
     def _mentioned(self, node: cst.CSTNode, inside: cst.CSTNode) -> Iterator[Held]:
         """The objects from outside that a function or lambda calls something on, or hands on."""
@@ -246,20 +259,17 @@ class Sharing:
             for one in given:
                 if isinstance(one, cst.Name | cst.Attribute) and text(one) and text(one) not in found:
                     held = self._as_held(one)
-                    if held is not None and not any(self._is_within(bound, inside) for bound in held.bound):
-                        found.add(text(one))
-                        yield held
-                    elif held is not None and isinstance(one, cst.Attribute) and self._is_this(one, inside):
+                    if held is not None and (self._is_from_outside(held, inside) or self._is_this(one, inside)):
                         found.add(text(one))
                         yield held
 
-    def _is_this(self, node: cst.Attribute, inside: cst.CSTNode) -> bool:
+    def _is_from_outside(self, held: Held, inside: cst.CSTNode) -> bool:
+        return not any(inside in self._file.ancestors(bound) for bound in held.bound)
+
+    def _is_this(self, node: cst.BaseExpression, inside: cst.CSTNode) -> bool:
         """Whether an attribute hangs on the object whose method this is."""
         info = self._file.definitions.functions.get(inside) if isinstance(inside, cst.FunctionDef) else None
         return info is not None and info.this is not None and text(node).startswith(f"{info.this}.")
-
-    def _is_within(self, node: cst.CSTNode, around: cst.CSTNode) -> bool:
-        return around in self._file.ancestors(node)
 
     # -- what an expression is ---------------------------------------------------------------------------------------
 
@@ -311,10 +321,17 @@ class Sharing:
         for part in self._file.tree.within(around):
             match part:
                 case cst.Call(func=cst.Attribute(value=receiver, attr=cst.Name(value=method))):
-                    reads = method in clauses.EXECUTING and text(receiver) == spelled and self._file.queries.of(part)
-                    if reads or (method in ONLY_SESSIONS and text(receiver) == spelled):
+                    if text(receiver) == spelled and (method in ONLY_SESSIONS or self._reads(part, receiver)):
                         return Unshared("session", isinstance(self._file.parent(part), cst.Await))
         return None
+
+    def _reads(self, call: cst.Call, receiver: cst.BaseExpression) -> bool:
+        """`session.execute(select(M))`, of a local: other methods of a class may not be there to be seen."""
+        return (
+            isinstance(receiver, cst.Name)
+            and called_name(call) in clauses.EXECUTING
+            and bool(self._file.queries.of(call))
+        )
 
     def _is_row(self, node: cst.Name) -> bool:
         reads = self._file.queries.of(node)
@@ -322,17 +339,17 @@ class Sharing:
 
     def _writes_row(self, work: Work, held: Held) -> bool:
         """Whether the work changes the row that it is given."""
-        kind = self._file.kind(work.body)
-        if kind is None or not isinstance(kind.ref, FunctionInfo):
+        function = self._own(work.body)
+        if function is None:
             return False
-        names = [param.name.value for param in kind.ref.params]
-        if kind.ref.this is not None:
+        names = [param.name.value for param in function.params]
+        if function.this is not None:
             names = names[1:]
         given = [text(node) for node in work.given]
         name = names[given.index(held.text)] if held.text in given and given.index(held.text) < len(names) else ""
         return bool(name) and any(
             isinstance(target.target, cst.Attribute) and text(target.target.value) == name
-            for node in kind.ref.nodes(cst.Assign)
+            for node in function.nodes(cst.Assign)
             if isinstance(node, cst.Assign)
             for target in node.targets
         )
@@ -340,13 +357,31 @@ class Sharing:
     def _has_lock(self, work: Work) -> bool:
         """Whether the work takes turns by a lock; a semaphore lets several in."""
         body = work.body.func if isinstance(work.body, cst.Call) and work.is_coroutine else work.body
-        kind = self._file.kind(body)
-        if kind is None or not isinstance(kind.ref, FunctionInfo):
-            return False
-        return any(
+        function = self._own(body)
+        return function is not None and any(
             isinstance(node, cst.With) and any(_is_lock(item.item) for item in node.items)
-            for node in self._file.tree.within(kind.ref.node.body)
+            for node in self._file.tree.within(function.node.body)
         )
+
+
+# -- for the gate ------------------------------------------------------------------------------------------------------
+
+STARTING = TASKS | THREADS
+#: By what is called on a session it is known in a whole class.
+KEEPS = re.compile(rf"\b({'|'.join(sorted(ONLY_SESSIONS))})\b")
+
+
+def starts_work(root: ast.AST, names: Collection[str] = ()) -> set[str]:
+    """A start, where a piece of the text may start work."""
+    del names
+    found = any(isinstance(node, ast.Call) and _last_name(node.func) in STARTING for node in ast.walk(root))
+    return {"start"} if found else set()
+
+
+def _last_name(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _is_lock(node: cst.BaseExpression) -> bool:

@@ -10,7 +10,6 @@ import libcst as cst
 from flake8_concurrency.knowledge.offloading import OFFLOADING
 from flake8_concurrency.knowledge.unshared import TASKS
 from flake8_concurrency.model.calls import argument, literal
-from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locks import called_name
 from flake8_concurrency.model.spelling import text
 from flake8_concurrency.model.tree import COMPREHENSIONS

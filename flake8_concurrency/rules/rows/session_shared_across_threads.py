@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.knowledge.unshared import ONLY_SESSIONS, TASKS, THREADS, UNSHARED
+from flake8_concurrency.knowledge.unshared import UNSHARED
 from flake8_concurrency.knowledge.words import class_words
-from flake8_concurrency.model.sharing import Shared
+from flake8_concurrency.model.sharing import KEEPS, STARTING, Shared, starts_work
 from flake8_concurrency.rule import Gate, Rule
 
 
@@ -75,8 +75,12 @@ class SessionSharedAcrossThreads(Rule):
     name = "session-shared-across-threads"
     message = "`{what}`, a {noun}, is used by {users} at once{other}, and it serves one at a time: {remedy}"
     gate = Gate(
-        anchors=TASKS | THREADS,
-        context=(class_words(*UNSHARED) | ONLY_SESSIONS | {"query", "select"},),
+        anchors=STARTING,
+        context=(class_words(*UNSHARED),),
+        called=False,
+        asks=starts_work,
+        answers=starts_work,
+        keeps=KEEPS,
     )
     quiet = True
 
