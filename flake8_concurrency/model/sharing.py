@@ -63,6 +63,7 @@ class Sharing:
     def shared(self, function: FunctionInfo) -> list[Shared]:
         """The objects that a function lets several use at once, each once."""
         works = [(work, list(self._held(work))) for call in function.calls for work in self._started.by(call)]
+        starts = {work.start for work, _ in works}
         found: list[Shared] = []
         for index, (work, held) in enumerate(works):
             for one in held:
@@ -71,7 +72,7 @@ class Sharing:
                 if self._file.locks.held(work.start):
                     continue
                 shared = self._alone(work, one) or self._beside(work, one, works[:index])
-                shared = shared or self._used_meanwhile(function, work, one)
+                shared = shared or self._used_meanwhile(function, work, one, starts)
                 if shared is not None:
                     found.append(shared)
         return found
@@ -105,13 +106,14 @@ class Sharing:
             return True
         return any(order(wait) < order(node) for wait in self._started.waits(start))
 
-    def _used_meanwhile(self, function: FunctionInfo, work: Work, held: Held) -> Shared | None:
+    def _used_meanwhile(self, function: FunctionInfo, work: Work, held: Held, starts: set[cst.Call]) -> Shared | None:
         """A use of the object, or its end, after the start and before anybody waits for the work."""
         order = self._file.tree.order
         if called_name(work.start) == "gather":
             return None
         for call in function.calls:
-            if order(call) <= order(work.start) or work.start in self._file.ancestors(call):
+            if order(call) <= order(work.start) or not starts.isdisjoint([call, *self._file.ancestors(call)]):
+                # What other work uses is that work's matter.
                 continue
             if self._is_over(work.start, call) or not self._file.rows.saving.may_follow(work.start, call):
                 continue
@@ -138,7 +140,7 @@ class Sharing:
         given = [arg.value for arg in call.args]
         if isinstance(call.func, cst.Attribute):
             given.append(call.func.value)
-        return any(text(node) == held.text and self._what(node) is not None for node in given)
+        return any(text(node) == held.text and (held.what is _ROW or self._what(node) is not None) for node in given)
 
     # -- what work holds ---------------------------------------------------------------------------------------------
 

@@ -34,6 +34,8 @@ class Work(NamedTuple):
     #: What it is given, apart from what stands in `body`.
     given: tuple[cst.BaseExpression, ...]
     in_thread: bool
+    #: The expression that stands for one piece of it: a comprehension around it makes many.
+    at: cst.BaseExpression
     #: Started once for each of many items by its nature.
     many: bool = False
 
@@ -67,7 +69,7 @@ class Started:
         first = call.args[0].value
         if called_name(call) == "start_soon":
             rest = tuple(arg.value for arg in call.args[1:] if arg.keyword is None and not arg.star)
-            return [Work(call, first, rest, in_thread=False)]
+            return [Work(call, first, rest, in_thread=False, at=call)]
         if isinstance(self._file.parent(call), cst.Await):
             return []
         return [self._coroutine(call, first)]
@@ -77,7 +79,7 @@ class Started:
             work = self._threaded(start, node)
             if work is not None:
                 return work
-        return Work(start, node, (), in_thread=False)
+        return Work(start, node, (), in_thread=False, at=node)
 
     def _gathered(self, start: cst.Call, arg: cst.Arg) -> Iterator[Work]:
         if arg.keyword is None:
@@ -139,7 +141,8 @@ class Started:
             body = argument(call, how.position, how.keyword)
             if body is None:
                 return None
-            return Work(start, body, self._arguments(call, body, name), in_thread=True, many=called_name(call) in _MAPS)
+            given = self._arguments(call, body, name)
+            return Work(start, body, given, in_thread=True, at=call, many=called_name(call) in _MAPS)
         return None
 
     @staticmethod
@@ -171,8 +174,7 @@ class Started:
             return False
         if work.many:
             return True
-        place: cst.CSTNode = work.body if work.is_coroutine else work.start
-        for around in self._file.ancestors(place):
+        for around in self._file.ancestors(work.at):
             if isinstance(around, cst.FunctionDef | cst.Lambda):
                 return False
             if isinstance(around, _LOOPS) and not any(self._is_inside(node, around) for node in bound):
@@ -183,6 +185,8 @@ class Started:
         """Whether a loop ends once it has started the work: a `return` or `break` comes after it."""
         order = self._file.tree.order
         child: cst.CSTNode = work.start
+        if not self._is_inside(work.start, loop):
+            return False
         for around in self._file.ancestors(work.start):
             if around is loop:
                 return False
