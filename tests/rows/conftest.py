@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import orm
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from flake8_concurrency.runtime.testing import PostgresServer
-from tests.rows.interleaving import WatchedCursor, sends
+from tests.rows.interleaving import WatchedCursor, ends, sends
 from tests.rows.schema import DJANGO
 
 from django.db import connections  # type: ignore[import-untyped]  # isort: skip  # schema configures Django
@@ -24,6 +25,7 @@ class World:
     def __init__(self, url: str, engine: sa.Engine, observer: psycopg.Connection[Any]) -> None:
         self.observer = observer
         self._url = url
+        self._driver_url = engine.url
         self._sessions = orm.sessionmaker(engine)
 
     @contextlib.contextmanager
@@ -31,7 +33,21 @@ class World:
         """A session whose owner commits."""
         with self._sessions() as session:
             yield session
+            ends()
             session.commit()
+
+    @contextlib.asynccontextmanager
+    async def async_session(self) -> AsyncIterator[AsyncSession]:
+        """The same on an event loop; an engine belongs to one loop."""
+        engine = create_async_engine(self._driver_url)
+        sa.event.listen(engine.sync_engine, "before_cursor_execute", _tell_async)
+        try:
+            async with AsyncSession(engine) as session:
+                yield session
+                ends()
+                await session.commit()
+        finally:
+            await engine.dispose()
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[psycopg.Connection[Any]]:
@@ -51,6 +67,10 @@ def _tell(execute: Any, statement: str, params: Any, many: bool, context: dict[s
     wrapper.ensure_connection()
     sends(statement, wrapper.connection)
     return execute(statement, params, many, context)
+
+
+def _tell_async(connection: Any, cursor: Any, statement: str, *others: object) -> None:
+    sends(statement, connection.connection.driver_connection)
 
 
 @pytest.fixture(scope="module")

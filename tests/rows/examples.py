@@ -1,6 +1,6 @@
-"""The examples that are run: the `Bad:` and `Good:` blocks of the rules' pages, or else those below.
+"""The examples that are run: the `Bad:` and `Good:` blocks of the rules' pages, and more of each kind.
 
-A code in WRITTEN_HERE is run with the text below, whatever its page says. Delete its entry, and its page is run.
+An example is run when its functions can be called with what their parameters are named after (see `test_races`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ class Texts(NamedTuple):
     good: tuple[str, ...]
 
 
-WRITTEN_HERE: dict[str, Texts] = {
+#: Functions of pages that cannot lose anything in the one order that is tried, each with the reason.
+NOT_RUN = {
+    ("CNC309", "finish"): "the first of many rows is written under the lock; only the second is lost",
+}
+
+MORE: dict[str, Texts] = {
     "CNC302": Texts(
         bad=(
             """
@@ -82,17 +87,17 @@ WRITTEN_HERE: dict[str, Texts] = {
         bad=(
             """
             def deposit(cursor, account_id, amount):
-                cursor.execute("SELECT balance FROM account WHERE id = %s", (account_id,))
+                cursor.execute("SELECT balance FROM accounts WHERE id = %s", (account_id,))
                 (balance,) = cursor.fetchone()
-                cursor.execute("UPDATE account SET balance = %s WHERE id = %s", (balance + amount, account_id))
+                cursor.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance + amount, account_id))
             """,
             """
             from sqlalchemy import text
 
             def deposit(session, account_id, amount):
-                balance = session.scalar(text("SELECT balance FROM account WHERE id = :id"), {"id": account_id})
+                balance = session.scalar(text("SELECT balance FROM accounts WHERE id = :id"), {"id": account_id})
                 session.execute(
-                    text("UPDATE account SET balance = :balance WHERE id = :id"),
+                    text("UPDATE accounts SET balance = :balance WHERE id = :id"),
                     {"balance": balance + amount, "id": account_id},
                 )
                 session.commit()
@@ -101,12 +106,12 @@ WRITTEN_HERE: dict[str, Texts] = {
         good=(
             """
             def deposit(cursor, account_id, amount):
-                cursor.execute("UPDATE account SET balance = balance + %s WHERE id = %s", (amount, account_id))
+                cursor.execute("UPDATE accounts SET balance = balance + %s WHERE id = %s", (amount, account_id))
 
             def withdraw(cursor, account_id, amount):
-                cursor.execute("SELECT balance FROM account WHERE id = %s FOR UPDATE", (account_id,))
+                cursor.execute("SELECT balance FROM accounts WHERE id = %s FOR UPDATE", (account_id,))
                 (balance,) = cursor.fetchone()
-                cursor.execute("UPDATE account SET balance = %s WHERE id = %s", (balance - amount, account_id))
+                cursor.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance - amount, account_id))
             """,
         ),
     ),
@@ -174,10 +179,10 @@ WRITTEN_HERE: dict[str, Texts] = {
             """
             from sqlalchemy import select
 
-            from app.models import Account, Job
+            from app.models import Job, Queue
 
             def claim(session, n):
-                query = select(Job).join(Job.account).where(Job.status == "queued", Account.balance >= 0)
+                query = select(Job).join(Job.queue).where(Job.status == "queued", Queue.name == "x")
                 jobs = session.scalars(query.order_by(Job.id).limit(n).with_for_update(skip_locked=True)).all()
                 for job in jobs:
                     job.status = "running"
@@ -191,8 +196,8 @@ WRITTEN_HERE: dict[str, Texts] = {
 
             @transaction.atomic
             def claim(n):
-                query = Job.objects.select_related("account").select_for_update(skip_locked=True)
-                jobs = list(query.filter(status="queued", account__balance__gte=0).order_by("created")[:n])
+                query = Job.objects.select_related("queue").select_for_update(skip_locked=True)
+                jobs = list(query.filter(status="queued", queue__name="x").order_by("created")[:n])
                 for job in jobs:
                     job.status = "running"
                     job.save()
@@ -203,10 +208,10 @@ WRITTEN_HERE: dict[str, Texts] = {
             """
             from sqlalchemy import select
 
-            from app.models import Account, Job
+            from app.models import Job, Queue
 
             def claim(session, n):
-                query = select(Job).join(Job.account).where(Job.status == "queued", Account.balance >= 0)
+                query = select(Job).join(Job.queue).where(Job.status == "queued", Queue.name == "x")
                 query = query.order_by(Job.id).limit(n).with_for_update(skip_locked=True, of=Job)
                 jobs = session.scalars(query).all()
                 for job in jobs:
@@ -221,8 +226,8 @@ WRITTEN_HERE: dict[str, Texts] = {
 
             @transaction.atomic
             def claim(n):
-                query = Job.objects.select_related("account").select_for_update(skip_locked=True, of=("self",))
-                jobs = list(query.filter(status="queued", account__balance__gte=0).order_by("created")[:n])
+                query = Job.objects.select_related("queue").select_for_update(skip_locked=True, of=("self",))
+                jobs = list(query.filter(status="queued", queue__name="x").order_by("created")[:n])
                 for job in jobs:
                     job.status = "running"
                     job.save()
@@ -257,16 +262,16 @@ WRITTEN_HERE: dict[str, Texts] = {
             """
             from django.db import IntegrityError, transaction
 
-            from app.models import Label
+            from app.models import Tag
 
-            def label(name):
-                return Label.objects.get_or_create(name=name)
+            def tag(name):
+                return Tag.objects.get_or_create(name=name)
 
-            def label_with_savepoint(name):
-                if not Label.objects.filter(name=name).exists():
+            def tag_with_savepoint(name):
+                if not Tag.objects.filter(name=name).exists():
                     try:
                         with transaction.atomic():
-                            Label.objects.create(name=name)
+                            Tag.objects.create(name=name)
                     except IntegrityError:
                         pass
             """,
@@ -274,12 +279,12 @@ WRITTEN_HERE: dict[str, Texts] = {
             from sqlalchemy import select
             from sqlalchemy.dialects.postgresql import insert
 
-            from app.models import Label
+            from app.models import Tag
 
-            def label(session, name):
-                session.execute(insert(Label).values(name=name).on_conflict_do_nothing())
+            def tag(session, name):
+                session.execute(insert(Tag).values(name=name).on_conflict_do_nothing())
                 session.commit()
-                return session.execute(select(Label).where(Label.name == name)).scalar_one()
+                return session.execute(select(Tag).where(Tag.name == name)).scalar_one()
             """,
         ),
     ),
@@ -288,27 +293,27 @@ WRITTEN_HERE: dict[str, Texts] = {
             """
             from django.db.models import Max
 
-            from app.models import Ticket
+            from app.models import Version
 
-            def issue(event_id):
-                last = Ticket.objects.filter(event_id=event_id).aggregate(last=Max("number"))["last"] or 0
-                return Ticket.objects.create(event_id=event_id, number=last + 1)
+            def publish(document_id):
+                last = Version.objects.filter(document_id=document_id).aggregate(last=Max("number"))["last"] or 0
+                return Version.objects.create(document_id=document_id, number=last + 1)
             """,
             """
-            from app.models import Ticket
+            from app.models import Version
 
-            def issue(event_id):
-                number = Ticket.objects.filter(event_id=event_id).count() + 1
-                return Ticket.objects.create(event_id=event_id, number=number)
+            def publish(document_id):
+                number = Version.objects.filter(document_id=document_id).count() + 1
+                return Version.objects.create(document_id=document_id, number=number)
             """,
             """
             from sqlalchemy import func, select
 
-            from app.models import Ticket
+            from app.models import Version
 
-            def issue(session, event_id):
-                last = session.scalar(select(func.max(Ticket.number)).where(Ticket.event_id == event_id)) or 0
-                session.add(Ticket(event_id=event_id, number=last + 1))
+            def publish(session, document_id):
+                query = select(func.max(Version.number)).where(Version.document_id == document_id)
+                session.add(Version(document_id=document_id, number=(session.scalar(query) or 0) + 1))
                 session.commit()
             """,
         ),
@@ -317,23 +322,23 @@ WRITTEN_HERE: dict[str, Texts] = {
             from django.db import transaction
             from django.db.models import Max
 
-            from app.models import Event, Ticket
+            from app.models import Document, Version
 
             @transaction.atomic
-            def issue(event_id):
-                event = Event.objects.select_for_update().get(pk=event_id)
-                last = Ticket.objects.filter(event=event).aggregate(last=Max("number"))["last"] or 0
-                return Ticket.objects.create(event=event, number=last + 1)
+            def publish(document_id):
+                document = Document.objects.select_for_update().get(pk=document_id)
+                last = Version.objects.filter(document=document).aggregate(last=Max("number"))["last"] or 0
+                return Version.objects.create(document=document, number=last + 1)
             """,
             """
             from sqlalchemy import func, select
 
-            from app.models import Event, Ticket
+            from app.models import Document, Version
 
-            def issue(session, event_id):
-                session.get(Event, event_id, with_for_update=True)
-                last = session.scalar(select(func.max(Ticket.number)).where(Ticket.event_id == event_id)) or 0
-                session.add(Ticket(event_id=event_id, number=last + 1))
+            def publish(session, document_id):
+                session.get(Document, document_id, with_for_update=True)
+                query = select(func.max(Version.number)).where(Version.document_id == document_id)
+                session.add(Version(document_id=document_id, number=(session.scalar(query) or 0) + 1))
                 session.commit()
             """,
         ),
@@ -389,24 +394,24 @@ WRITTEN_HERE: dict[str, Texts] = {
             @transaction.atomic
             def book(event_id):
                 event = Event.objects.get(pk=event_id)
-                if event.tickets.select_for_update().count() >= event.capacity:
+                if event.bookings.select_for_update().count() >= event.capacity:
                     return False
-                event.tickets.create()
+                event.bookings.create()
                 return True
             """,
             """
             from django.db import transaction
-            from django.db.models import Max
+            from django.db.models import Count
 
             from app.models import Event
 
             @transaction.atomic
             def book(event_id):
                 event = Event.objects.get(pk=event_id)
-                last = event.tickets.select_for_update().aggregate(last=Max("number"))["last"] or 0
-                if last >= event.capacity:
+                taken = event.bookings.select_for_update().aggregate(taken=Count("pk"))["taken"]
+                if taken >= event.capacity:
                     return False
-                event.tickets.create(number=last + 1)
+                event.bookings.create()
                 return True
             """,
         ),
@@ -419,9 +424,9 @@ WRITTEN_HERE: dict[str, Texts] = {
             @transaction.atomic
             def book(event_id):
                 event = Event.objects.select_for_update().get(pk=event_id)
-                if event.tickets.count() >= event.capacity:
+                if event.bookings.count() >= event.capacity:
                     return False
-                event.tickets.create()
+                event.bookings.create()
                 return True
             """,
         ),
@@ -429,49 +434,50 @@ WRITTEN_HERE: dict[str, Texts] = {
     "CNC315": Texts(
         bad=(
             """
-            from app.models import Account
+            from app.models import Seat
 
-            def pay_interest(ids):
-                Account.objects.filter(pk__in=ids).order_by("-pk").update(balance=1)
+            def release(ids):
+                seats = Seat.objects.filter(pk__in=ids).order_by("id")
+                seats.update(taken=False)
             """,
         ),
         good=(
             """
             from django.db import transaction
 
-            from app.models import Account
+            from app.models import Seat
 
             @transaction.atomic
-            def pay_interest(ids):
-                accounts = Account.objects.filter(pk__in=ids)
-                list(accounts.select_for_update().order_by("-pk"))
-                accounts.update(balance=1)
+            def release(ids):
+                seats = Seat.objects.filter(pk__in=ids)
+                list(seats.select_for_update().order_by("id"))
+                seats.update(taken=False)
             """,
         ),
     ),
     "CNC317": Texts(
         bad=(
             """
-            from app.models import Event, Ticket
+            from app.models import Event, Seat
 
             def book(event_id):
                 event = Event.objects.get(pk=event_id)
-                if Ticket.objects.filter(event=event).count() < event.capacity:
-                    Ticket.objects.create(event=event)
+                if Seat.objects.filter(event=event).count() < event.capacity:
+                    Seat.objects.create(event=event)
                     return True
                 return False
             """,
             """
             from sqlalchemy import func, select
 
-            from app.models import Event, Ticket
+            from app.models import Event, Seat
 
             def book(session, event_id):
                 event = session.get(Event, event_id)
-                taken = session.scalar(select(func.count()).where(Ticket.event_id == event_id))
+                taken = session.scalar(select(func.count()).where(Seat.event_id == event_id))
                 if taken >= event.capacity:
                     return False
-                session.add(Ticket(event_id=event_id))
+                session.add(Seat(event_id=event_id))
                 session.commit()
                 return True
             """,
@@ -480,27 +486,27 @@ WRITTEN_HERE: dict[str, Texts] = {
             """
             from django.db import transaction
 
-            from app.models import Event, Ticket
+            from app.models import Event, Seat
 
             @transaction.atomic
             def book(event_id):
                 event = Event.objects.select_for_update().get(pk=event_id)
-                if Ticket.objects.filter(event=event).count() < event.capacity:
-                    Ticket.objects.create(event=event)
+                if Seat.objects.filter(event=event).count() < event.capacity:
+                    Seat.objects.create(event=event)
                     return True
                 return False
             """,
             """
             from sqlalchemy import func, select
 
-            from app.models import Event, Ticket
+            from app.models import Event, Seat
 
             def book(session, event_id):
                 event = session.get(Event, event_id, with_for_update=True)
-                taken = session.scalar(select(func.count()).where(Ticket.event_id == event_id))
+                taken = session.scalar(select(func.count()).where(Seat.event_id == event_id))
                 if taken >= event.capacity:
                     return False
-                session.add(Ticket(event_id=event_id))
+                session.add(Seat(event_id=event_id))
                 session.commit()
                 return True
             """,
@@ -509,25 +515,25 @@ WRITTEN_HERE: dict[str, Texts] = {
     "CNC318": Texts(
         bad=(
             """
-            from app.models import Invitation
+            from app.models import Voucher
 
             def accept(code):
-                invitation = Invitation.objects.filter(code=code).first()
-                if invitation is None:
+                voucher = Voucher.objects.filter(code=code).first()
+                if voucher is None:
                     return False
-                invitation.delete()
+                voucher.delete()
                 return True
             """,
             """
             from sqlalchemy import select
 
-            from app.models import Invitation
+            from app.models import Voucher
 
             def accept(session, code):
-                invitation = session.scalars(select(Invitation).where(Invitation.code == code)).one()
-                if invitation.used:
+                voucher = session.scalars(select(Voucher).where(Voucher.code == code)).one()
+                if voucher.used:
                     return False
-                invitation.used = True
+                voucher.used = True
                 session.commit()
                 return True
             """,
@@ -536,31 +542,31 @@ WRITTEN_HERE: dict[str, Texts] = {
             """
             from django.db import transaction
 
-            from app.models import Invitation
+            from app.models import Voucher
 
             def accept(code):
-                deleted, _ = Invitation.objects.filter(code=code).delete()
+                deleted, _ = Voucher.objects.filter(code=code).delete()
                 return deleted == 1
 
             @transaction.atomic
             def accept_locked(code):
-                invitation = Invitation.objects.select_for_update().filter(code=code).first()
-                if invitation is None:
+                voucher = Voucher.objects.select_for_update().filter(code=code).first()
+                if voucher is None:
                     return False
-                invitation.delete()
+                voucher.delete()
                 return True
             """,
             """
             from sqlalchemy import select
 
-            from app.models import Invitation
+            from app.models import Voucher
 
             def accept(session, code):
-                query = select(Invitation).where(Invitation.code == code).with_for_update()
-                invitation = session.scalars(query).one()
-                if invitation.used:
+                query = select(Voucher).where(Voucher.code == code).with_for_update()
+                voucher = session.scalars(query).one()
+                if voucher.used:
                     return False
-                invitation.used = True
+                voucher.used = True
                 session.commit()
                 return True
             """,
@@ -570,9 +576,11 @@ WRITTEN_HERE: dict[str, Texts] = {
 
 
 def examples(code: str) -> Texts:
-    """The blocks of a rule, from here or from its page."""
-    if code in WRITTEN_HERE:
-        return Texts(*(tuple(textwrap.dedent(block).strip() for block in blocks) for blocks in WRITTEN_HERE[code]))
-    rule = next(rule for rule in catalogue.rules() if rule.code == code)
-    page = catalogue.page(rule)
-    return Texts(page.bad, page.good)
+    """The blocks of a rule's page, where there is one, and those from here."""
+    more = MORE.get(code, Texts((), ()))
+    bad, good = (tuple(textwrap.dedent(block).strip() for block in blocks) for blocks in more)
+    for rule in catalogue.rules():
+        if rule.code == code:
+            page = catalogue.page(rule)
+            return Texts(page.bad + bad, page.good + good)
+    return Texts(bad, good)

@@ -60,9 +60,17 @@ class Caller:
         """Called before each statement, in the caller's own thread."""
         self.backend = backend
         if _WRITE.match(statement):
-            self.at_write.set()
-            assert self.may_write.wait(SOON), "nobody lets it write"
+            self.stop()
         self.statements.append(statement)
+
+    def stop(self) -> None:
+        """Wait here, the first time, until the other has overtaken."""
+        self.at_write.set()
+        assert self.may_write.wait(SOON), "nobody lets it write"
+
+    @property
+    def wrote(self) -> bool:
+        return any(map(_WRITE.match, self.statements))
 
 
 def sends(statement: str, connection: psycopg.Connection[Any]) -> None:
@@ -70,6 +78,13 @@ def sends(statement: str, connection: psycopg.Connection[Any]) -> None:
     caller: Caller | None = getattr(_current, "caller", None)
     if caller is not None:
         caller.sends(statement, connection.info.backend_pid)
+
+
+def ends() -> None:
+    """What is called before the owner of a session ends its transaction: who has written nothing stops there."""
+    caller: Caller | None = getattr(_current, "caller", None)
+    if caller is not None:
+        caller.stop()
 
 
 class WatchedCursor(psycopg.Cursor[Any]):

@@ -28,37 +28,65 @@ class Account(models.Model):  # type: ignore[misc]  # Django is untyped
 
     class Meta:
         app_label = "rows"
-        db_table = "account"
+        db_table = "accounts"
+
+    @classmethod
+    def transfer(cls, source: int, target: int, amount: int) -> None:
+        for pk, change in ((source, -amount), (target, amount)):
+            account = cls.objects.get(pk=pk)
+            account.balance += change
+            account.save()
+
+
+class Queue(models.Model):  # type: ignore[misc]  # Django is untyped
+    name = models.CharField(max_length=10, default="x")
+    paused = models.BooleanField(default=False)
+
+    class Meta:
+        app_label = "rows"
+        db_table = "queue"
 
 
 class Job(models.Model):  # type: ignore[misc]  # Django is untyped
     status = models.CharField(max_length=10, default="queued")
     created = models.DateTimeField(auto_now_add=True)
-    account = models.ForeignKey(Account, models.CASCADE, null=True)
+    queue = models.ForeignKey(Queue, models.CASCADE, null=True)
 
     class Meta:
         app_label = "rows"
         db_table = "job"
 
 
-class Tag(models.Model):  # type: ignore[misc]  # Django is untyped
-    """A name that should be there once, and nothing in the table says so."""
+class Order(models.Model):  # type: ignore[misc]  # Django is untyped
+    status = models.CharField(max_length=10, default="paid")
 
-    name = models.CharField(max_length=40)
+    class Meta:
+        app_label = "rows"
+        db_table = "orders"
+
+
+class AccessRequest(models.Model):  # type: ignore[misc]  # Django is untyped
+    state = models.CharField(max_length=10, default="pending")
+
+    class Meta:
+        app_label = "rows"
+        db_table = "access_request"
+
+
+class Tag(models.Model):  # type: ignore[misc]  # Django is untyped
+    name = models.CharField(max_length=40, unique=True)
 
     class Meta:
         app_label = "rows"
         db_table = "tag"
 
 
-class Label(models.Model):  # type: ignore[misc]  # Django is untyped
-    """The same with the constraint."""
-
-    name = models.CharField(max_length=40, unique=True)
+class User(models.Model):  # type: ignore[misc]  # Django is untyped
+    email = models.CharField(max_length=40, unique=True)
 
     class Meta:
         app_label = "rows"
-        db_table = "label"
+        db_table = "users"
 
 
 class Event(models.Model):  # type: ignore[misc]  # Django is untyped
@@ -68,26 +96,90 @@ class Event(models.Model):  # type: ignore[misc]  # Django is untyped
         app_label = "rows"
         db_table = "event"
 
+    @property
+    def seats(self) -> int:
+        return int(self.capacity)
 
-class Ticket(models.Model):  # type: ignore[misc]  # Django is untyped
-    event = models.ForeignKey(Event, models.CASCADE, related_name="tickets")
+    def add(self, user: object) -> None:
+        Booking.objects.create(event=self)
+
+
+class Booking(models.Model):  # type: ignore[misc]  # Django is untyped
+    event = models.ForeignKey(Event, models.CASCADE, related_name="bookings")
+
+    class Meta:
+        app_label = "rows"
+        db_table = "booking"
+
+
+class Seat(models.Model):  # type: ignore[misc]  # Django is untyped
+    event = models.ForeignKey(Event, models.CASCADE, null=True)
+    user = models.ForeignKey(User, models.CASCADE, null=True)
+    taken = models.BooleanField(default=True)
+
+    class Meta:
+        app_label = "rows"
+        db_table = "seat"
+
+
+class Organizer(models.Model):  # type: ignore[misc]  # Django is untyped
+    class Meta:
+        app_label = "rows"
+        db_table = "organizer"
+
+
+class Invoice(models.Model):  # type: ignore[misc]  # Django is untyped
+    organizer = models.ForeignKey(Organizer, models.CASCADE, null=True)
+    order = models.ForeignKey(Order, models.CASCADE, null=True)
     number = models.IntegerField(default=0)
 
     class Meta:
         app_label = "rows"
-        db_table = "ticket"
+        db_table = "invoice"
 
 
-class Invitation(models.Model):  # type: ignore[misc]  # Django is untyped
-    code = models.CharField(max_length=40)
-    used = models.BooleanField(default=False)
+class Document(models.Model):  # type: ignore[misc]  # Django is untyped
+    class Meta:
+        app_label = "rows"
+        db_table = "document"
+
+
+class Version(models.Model):  # type: ignore[misc]  # Django is untyped
+    document = models.ForeignKey(Document, models.CASCADE)
+    number = models.IntegerField(default=0)
+    text = models.CharField(max_length=10, default="")
 
     class Meta:
         app_label = "rows"
-        db_table = "invitation"
+        db_table = "version"
 
 
-DJANGO = {model.__name__: model for model in (Account, Job, Tag, Label, Event, Ticket, Invitation)}
+class LoginToken(models.Model):  # type: ignore[misc]  # Django is untyped
+    token = models.CharField(max_length=40, default="x")
+    user = models.ForeignKey(User, models.CASCADE, null=True)
+
+    class Meta:
+        app_label = "rows"
+        db_table = "login_token"
+
+
+class Voucher(models.Model):  # type: ignore[misc]  # Django is untyped
+    code = models.CharField(max_length=40, default="x")
+    used = models.BooleanField(default=False)
+    discount = models.IntegerField(default=0)
+
+    class Meta:
+        app_label = "rows"
+        db_table = "voucher"
+
+
+DJANGO = {
+    model.__name__: model
+    for model in (
+        Account, Queue, Job, Order, AccessRequest, Tag, User, Event, Booking, Seat, Organizer, Invoice, Document,
+        Version, LoginToken, Voucher,
+    )
+}  # fmt: skip
 
 
 class Base(orm.DeclarativeBase):
@@ -95,9 +187,16 @@ class Base(orm.DeclarativeBase):
 
 
 class _Account(Base):
-    __tablename__ = "account"
+    __tablename__ = "accounts"
     id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
     balance: orm.Mapped[int] = orm.mapped_column(default=0)
+
+
+class _Queue(Base):
+    __tablename__ = "queue"
+    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+    name: orm.Mapped[str] = orm.mapped_column(sa.String(10), default="x")
+    paused: orm.Mapped[bool] = orm.mapped_column(default=False)
 
 
 class _Job(Base):
@@ -105,20 +204,26 @@ class _Job(Base):
     id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
     status: orm.Mapped[str] = orm.mapped_column(sa.String(10), default="queued")
     created: orm.Mapped[datetime] = orm.mapped_column(sa.DateTime(timezone=True), default=sa.func.now())
-    account_id: orm.Mapped[int | None] = orm.mapped_column(sa.ForeignKey("account.id"))
-    account: orm.Mapped[_Account | None] = orm.relationship()
+    queue_id: orm.Mapped[int | None] = orm.mapped_column(sa.ForeignKey("queue.id"))
+    queue: orm.Mapped[_Queue | None] = orm.relationship()
+
+
+class _AccessRequest(Base):
+    __tablename__ = "access_request"
+    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+    state: orm.Mapped[str] = orm.mapped_column(sa.String(10), default="pending")
 
 
 class _Tag(Base):
     __tablename__ = "tag"
     id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
-    name: orm.Mapped[str] = orm.mapped_column(sa.String(40))
-
-
-class _Label(Base):
-    __tablename__ = "label"
-    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
     name: orm.Mapped[str] = orm.mapped_column(sa.String(40), unique=True)
+
+
+class _User(Base):
+    __tablename__ = "users"
+    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+    email: orm.Mapped[str] = orm.mapped_column(sa.String(40), unique=True)
 
 
 class _Event(Base):
@@ -127,22 +232,37 @@ class _Event(Base):
     capacity: orm.Mapped[int] = orm.mapped_column(default=0)
 
 
-class _Ticket(Base):
-    __tablename__ = "ticket"
+class _Seat(Base):
+    __tablename__ = "seat"
     id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
     event_id: orm.Mapped[int] = orm.mapped_column(sa.ForeignKey("event.id"))
-    number: orm.Mapped[int] = orm.mapped_column(default=0)
+    taken: orm.Mapped[bool] = orm.mapped_column(default=True)
 
 
-class _Invitation(Base):
-    __tablename__ = "invitation"
+class _Document(Base):
+    __tablename__ = "document"
     id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
-    code: orm.Mapped[str] = orm.mapped_column(sa.String(40))
+
+
+class _Version(Base):
+    __tablename__ = "version"
+    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+    document_id: orm.Mapped[int] = orm.mapped_column(sa.ForeignKey("document.id"))
+    number: orm.Mapped[int] = orm.mapped_column(default=0)
+    text: orm.Mapped[str] = orm.mapped_column(sa.String(10), default="")
+
+
+class _Voucher(Base):
+    __tablename__ = "voucher"
+    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+    code: orm.Mapped[str] = orm.mapped_column(sa.String(40), default="x")
     used: orm.Mapped[bool] = orm.mapped_column(default=False)
+    discount: orm.Mapped[int] = orm.mapped_column(default=0)
 
 
 SQLALCHEMY = {
-    model.__name__.lstrip("_"): model for model in (_Account, _Job, _Tag, _Label, _Event, _Ticket, _Invitation)
+    model.__name__.lstrip("_"): model
+    for model in (_Account, _Queue, _Job, _AccessRequest, _Tag, _User, _Event, _Seat, _Document, _Version, _Voucher)
 }
 
 
