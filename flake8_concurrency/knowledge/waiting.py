@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from flake8_concurrency.knowledge.words import blocking_words
-
 #: Categories of the table of blocking calls that wait for others; a file or a query of the database is over soon.
 CATEGORIES = ("http", "sleep", "subprocess", "client")
 #: Clients in the category `client` that answer as fast as the database does.
@@ -20,9 +18,3 @@ ASYNC_FUNCTIONS = frozenset(
 DISPATCHING = frozenset("delay apply_async send_task send_with_options enqueue enqueue_call enqueue_job".split())
 #: Words in the name of what `enqueue` is called on, where it sends: the outbox of the same database is no broker.
 QUEUES = frozenset("queue queues rq scheduler arq broker".split())
-
-_BLOCKING = blocking_words(*CATEGORIES)
-#: The last names of all of these.
-CALLED = (
-    frozenset(_BLOCKING) | REQUESTING | DISPATCHING | frozenset(name.rpartition(".")[2] for name in ASYNC_FUNCTIONS)
-)

@@ -12,7 +12,6 @@ import libcst as cst
 from flake8_concurrency.knowledge.waiting import (
     ASYNC_CLIENTS,
     ASYNC_FUNCTIONS,
-    CALLED,
     CATEGORIES,
     DISPATCHING,
     NEAR,
@@ -345,15 +344,8 @@ def _asks_for_lock(call: cst.Call) -> bool:
 # -- for the gate ------------------------------------------------------------------------------------------------------
 
 
-def asks_wait(root: ast.AST) -> set[str]:
-    """A lock, where a function may wait for others."""
-    nodes = _inside(root)
-    found = any(isinstance(node, ast.Call) and _last_name(node.func) in CALLED for node in nodes)
-    return {_LOCK} if found else set()
-
-
-def answers_lock(root: ast.AST, names: Collection[str]) -> set[str]:
-    """A lock, where a piece of the text asks for one."""
+def asks_lock(root: ast.AST, names: Collection[str] = ()) -> set[str]:
+    """A lock, where a piece of the text asks for one: few do, and whatever waits is called there, or by its callers."""
     del names
     return {_LOCK} if any(_locks(node) for node in _inside(root)) else set()
 

@@ -369,15 +369,55 @@ class Sharing:
 # -- for the gate ------------------------------------------------------------------------------------------------------
 
 STARTING = TASKS | THREADS
+#: What a text has that says what a session or connection is.
+_TYPES = frozenset(
+    """Session AsyncSession sessionmaker async_sessionmaker Connection AsyncConnection Engine AsyncEngine create_engine
+    create_async_engine connect cursor connection Cursor AsyncCursor getconn acquire begin""".split()
+)
+_METHODS = ONLY_SESSIONS | clauses.EXECUTING.keys() | {"query", "get"}
+SHOWING = _TYPES | _METHODS
 #: By what is called on a session it is known in a whole class.
 KEEPS = re.compile(rf"\b({'|'.join(sorted(ONLY_SESSIONS))})\b")
+_SESSION = "session"
 
 
-def starts_work(root: ast.AST, names: Collection[str] = ()) -> set[str]:
-    """A start, where a piece of the text may start work."""
-    del names
+def asks_session(root: ast.AST) -> set[str]:
+    """A session, where a piece of the text may start work."""
     found = any(isinstance(node, ast.Call) and _last_name(node.func) in STARTING for node in ast.walk(root))
-    return {"start"} if found else set()
+    return {_SESSION} if found else set()
+
+
+def answers_session(root: ast.AST, names: Collection[str]) -> set[str]:
+    """A session, where a piece of the text may say what one is, or use one; `names` are all names of SHOWING in it."""
+    for node in ast.walk(root):
+        if (
+            isinstance(node, ast.Name | ast.Attribute)
+            and _last_name(node) in names
+            and _last_name(node) not in _METHODS
+        ):
+            return {_SESSION}
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and not _TYPES.isdisjoint(words_in(node.value))
+        ):
+            return {_SESSION}
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in _METHODS
+            and is_session_name(_last_name(node.func.value))
+        ):
+            return {_SESSION}
+    return set()
+
+
+def words_in(annotation: str) -> list[str]:
+    """The names in an annotation that is written as a string; none in a longer text."""
+    return re.findall(r"\w+", annotation) if len(annotation) < _LONGEST else []
+
+
+_LONGEST = 80
 
 
 def _last_name(node: ast.AST) -> str:

@@ -6,7 +6,7 @@ import libcst as cst
 
 from flake8_concurrency.knowledge.unshared import UNSHARED
 from flake8_concurrency.knowledge.words import class_words
-from flake8_concurrency.model.sharing import KEEPS, STARTING, Shared, starts_work
+from flake8_concurrency.model.sharing import KEEPS, SHOWING, STARTING, Shared, answers_session, asks_session
 from flake8_concurrency.rule import Gate, Rule
 
 
@@ -75,11 +75,11 @@ class SessionSharedAcrossThreads(Rule):
     name = "session-shared-across-threads"
     message = "`{what}`, a {noun}, is used by {users} at once{other}, and it serves one at a time: {remedy}"
     gate = Gate(
-        anchors=STARTING,
-        context=(class_words(*UNSHARED),),
+        anchors=SHOWING,
+        context=(class_words(*UNSHARED), STARTING),
         called=False,
-        asks=starts_work,
-        answers=starts_work,
+        asks=asks_session,
+        answers=answers_session,
         keeps=KEEPS,
     )
     quiet = True
