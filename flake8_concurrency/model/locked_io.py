@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 _DJANGO, _SQLALCHEMY = "select_for_update", "with_for_update"
 LOCKING = frozenset({_DJANGO, _SQLALCHEMY})
-#: Words that decide something about the transactions of a whole file.
-KEEPS = re.compile(r"(?i)\b(\w*atomic\w*|\w*transaction\w*|begin|begin_nested|autocommit|\w*contextmanager)\b")
 _LOCK = "lock"
 _DEEPEST = 3
 #: Methods that send a query with its lock, and those that send another one, without it, or none.

@@ -372,7 +372,8 @@ STARTING = TASKS | THREADS
 #: What a text has that says what a session or connection is.
 _TYPES = frozenset(
     """Session AsyncSession sessionmaker async_sessionmaker Connection AsyncConnection Engine AsyncEngine create_engine
-    create_async_engine connect cursor connection Cursor AsyncCursor getconn acquire begin""".split()
+    create_async_engine connect create_pool Pool ConnectionPool AsyncConnectionPool Cursor AsyncCursor
+    MySQLConnection""".split()
 )
 _METHODS = ONLY_SESSIONS | clauses.EXECUTING.keys() | {"query", "get"}
 SHOWING = _TYPES | _METHODS
@@ -399,7 +400,7 @@ def answers_session(root: ast.AST, names: Collection[str]) -> set[str]:
         if (
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)
-            and not _TYPES.isdisjoint(words_in(node.value))
+            and not _TYPES.isdisjoint(_names_in(node.value))
         ):
             return {_SESSION}
         if (
@@ -412,7 +413,7 @@ def answers_session(root: ast.AST, names: Collection[str]) -> set[str]:
     return set()
 
 
-def words_in(annotation: str) -> list[str]:
+def _names_in(annotation: str) -> list[str]:
     """The names in an annotation that is written as a string; none in a longer text."""
     return re.findall(r"\w+", annotation) if len(annotation) < _LONGEST else []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.locked_io import KEEPS, LOCKING, LockedWait, asks_lock
+from flake8_concurrency.model.locked_io import LOCKING, LockedWait, asks_lock
 from flake8_concurrency.rule import Gate, Rule
 
 
@@ -74,7 +74,7 @@ class IoUnderRowLock(Rule):
     code = "CNC311"
     name = "io-under-row-lock"
     message = "{call} {runs} while the rows locked on line {line} stay locked, so whoever wants one waits too: {remedy}"
-    gate = Gate(anchors=LOCKING, called=False, asks=asks_lock, answers=asks_lock, keeps=KEEPS)
+    gate = Gate(anchors=LOCKING, called=False, asks=asks_lock, answers=asks_lock)
     quiet = True
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
