@@ -310,11 +310,11 @@ class Sharing:
         return self._shown[key]
 
     def _home(self, node: cst.BaseExpression) -> cst.CSTNode:
-        """Where an object is used: the class for an attribute of `self`, the outermost function for anything else."""
+        """The outermost function in which an object is used; other methods of a class may not be there to be seen."""
         found: cst.CSTNode = self._file.tree.module
         for around in self._file.ancestors(node):
             if isinstance(around, cst.ClassDef):
-                return around if isinstance(node, cst.Attribute) else found
+                return found
             if isinstance(around, cst.FunctionDef):
                 found = around
         return found
@@ -323,17 +323,13 @@ class Sharing:
         for part in self._file.tree.within(around):
             match part:
                 case cst.Call(func=cst.Attribute(value=receiver, attr=cst.Name(value=method))):
-                    if text(receiver) == spelled and (method in ONLY_SESSIONS or self._reads(part, receiver)):
+                    if text(receiver) == spelled and (method in ONLY_SESSIONS or self._reads(part)):
                         return Unshared("session", isinstance(self._file.parent(part), cst.Await))
         return None
 
-    def _reads(self, call: cst.Call, receiver: cst.BaseExpression) -> bool:
-        """`session.execute(select(M))`, of a local: other methods of a class may not be there to be seen."""
-        return (
-            isinstance(receiver, cst.Name)
-            and called_name(call) in clauses.EXECUTING
-            and bool(self._file.queries.of(call))
-        )
+    def _reads(self, call: cst.Call) -> bool:
+        """`session.execute(select(M))`"""
+        return called_name(call) in clauses.EXECUTING and bool(self._file.queries.of(call))
 
     def _is_row(self, node: cst.Name) -> bool:
         reads = self._file.queries.of(node)
@@ -377,8 +373,6 @@ _TYPES = frozenset(
 )
 _METHODS = ONLY_SESSIONS | clauses.EXECUTING.keys() | {"query", "get"}
 SHOWING = _TYPES | _METHODS
-#: By what is called on a session it is known in a whole class.
-KEEPS = re.compile(rf"\b({'|'.join(sorted(ONLY_SESSIONS))})\b")
 _SESSION = "session"
 
 

@@ -6,7 +6,7 @@ import libcst as cst
 
 from flake8_concurrency.knowledge.unshared import UNSHARED
 from flake8_concurrency.knowledge.words import class_words
-from flake8_concurrency.model.sharing import KEEPS, SHOWING, STARTING, Shared, answers_session, asks_session
+from flake8_concurrency.model.sharing import SHOWING, STARTING, Shared, answers_session, asks_session
 from flake8_concurrency.rule import Gate, Rule
 
 
@@ -65,7 +65,7 @@ class SessionSharedAcrossThreads(Rule):
                 list(pool.map(send_one, ids, timeout=60))
 
     Known limits:
-        A session is known by its type, or by its name and what is called on it in the same function or class. Work
+        A session is known by its type, or by its name and what is called on it in the same function. Work
         whose end is awaited before the session is used again is right, and so is a session that is made for one
         thread and left to it. Sync sessions in tasks, connections of psycopg and aiosqlite, which take turns, and
         rows that a thread only reads are not reported. What a function of another file captures is not seen.
@@ -80,7 +80,6 @@ class SessionSharedAcrossThreads(Rule):
         called=False,
         asks=asks_session,
         answers=answers_session,
-        keeps=KEEPS,
     )
     quiet = True
 
