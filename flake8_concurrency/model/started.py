@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import libcst as cst
 
 from flake8_concurrency.knowledge.offloading import OFFLOADING
-from flake8_concurrency.knowledge.unshared import TASKS
+from flake8_concurrency.knowledge.unshared import AWAITED, TASKS
 from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.locks import called_name
 from flake8_concurrency.model.spelling import text
@@ -59,7 +59,7 @@ class Started:
         if isinstance(self._file.parent(call), cst.Await) or self._is_waited_for(call):
             return []
         work = self._threaded(call, call)
-        return [work] if work is not None and not self._is_collected(call) else []
+        return [work] if work is not None and called_name(call) not in AWAITED else []
 
     # -- tasks -------------------------------------------------------------------------------------------------------
 
@@ -125,11 +125,6 @@ class Started:
             if len(bindings) == 1 and bindings[0].how == "assign" and not bindings[0].path and bindings[0].value:
                 return bindings[0].value
         return node
-
-    def _is_collected(self, call: cst.Call) -> bool:
-        """Whether a call of `to_thread` and the like, which starts nothing by itself, is started elsewhere."""
-        name = called_name(call)
-        return name in ("to_thread", "run_in_threadpool", "run_sync")
 
     # -- threads -----------------------------------------------------------------------------------------------------
 
@@ -259,7 +254,6 @@ class Started:
 
     def _handles(self, start: cst.Call) -> Iterator[str]:
         """The names of the locals that hold what a start gives, or a collection with it."""
-        node: cst.CSTNode = start
         for around in self._file.ancestors(start):
             match around:
                 case cst.Assign():
@@ -272,8 +266,6 @@ class Started:
                     return
                 case cst.BaseSmallStatement() | cst.FunctionDef() | cst.Lambda():
                     return
-            node = around
-        del node
 
     def ends_with(self, start: cst.Call) -> cst.With | None:
         """The `with` of the executor or group that a start belongs to: leaving it waits for all of its work."""
