@@ -44,5 +44,3 @@ ONLY_SESSIONS = frozenset(
 #: What starts work that runs beside the code that started it, by its last name.
 TASKS = frozenset("create_task ensure_future start_soon gather".split())
 THREADS = frozenset("Thread Timer submit map apply_async map_async imap imap_unordered starmap run_in_executor".split())
-#: Threads that somebody usually waits for then and there; in `gather` they run at once.
-AWAITED = frozenset("to_thread run_in_threadpool run_sync sync_to_async".split())

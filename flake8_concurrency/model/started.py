@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import libcst as cst
 
 from flake8_concurrency.knowledge.offloading import OFFLOADING
-from flake8_concurrency.knowledge.unshared import AWAITED, TASKS
+from flake8_concurrency.knowledge.unshared import TASKS, THREADS
 from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.locks import called_name
 from flake8_concurrency.model.spelling import text
@@ -56,10 +56,10 @@ class Started:
             return [work for arg in call.args for work in self._gathered(call, arg)]
         if called_name(call) in TASKS:
             return self._task(call)
-        if isinstance(self._file.parent(call), cst.Await) or self._is_waited_for(call):
+        if called_name(call) not in THREADS or isinstance(self._file.parent(call), cst.Await):
             return []
-        work = self._threaded(call, call)
-        return [work] if work is not None and called_name(call) not in AWAITED else []
+        work = None if self._is_waited_for(call) else self._threaded(call, call)
+        return [] if work is None else [work]
 
     # -- tasks -------------------------------------------------------------------------------------------------------
 
