@@ -40,6 +40,11 @@ def calling_words(*keys: str) -> Mapping[str, frozenset[str]]:
     return {name: frozenset(telling) for name, telling in found.items()}
 
 
+def class_words(*names: str) -> frozenset[str]:
+    """The words by which a text that has objects of these classes can be recognised."""
+    return frozenset().union(*map(_telling, names))
+
+
 def _evidence(owner: str, name: str, key: str) -> frozenset[str]:
     if _class(owner) is not None or name == ANY:
         return _telling(owner)

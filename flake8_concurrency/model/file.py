@@ -24,6 +24,7 @@ from flake8_concurrency.model.joined_locks import JoinedLocks
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.lock_order import LockOrder
 from flake8_concurrency.model.locked_claims import LockedClaims
+from flake8_concurrency.model.locked_io import LockedIo
 from flake8_concurrency.model.locked_queries import LockedQueries
 from flake8_concurrency.model.locks import Locks
 from flake8_concurrency.model.loops import Loops
@@ -37,6 +38,7 @@ from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.raw_updates import RawUpdates
 from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sentinels import Sentinels
+from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.threads import Threads
 from flake8_concurrency.model.transactions import Transactions
@@ -202,6 +204,14 @@ class FileModel:
     @cached_property
     def lock_order(self) -> LockOrder:
         return LockOrder(self)
+
+    @cached_property
+    def sharing(self) -> Sharing:
+        return Sharing(self)
+
+    @cached_property
+    def locked_io(self) -> LockedIo:
+        return LockedIo(self)
 
     def forget(self) -> None:
         """Drop everything: nothing may be asked any more."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.runtime.database_fixtures import database, mariadb, mariadb_database, postgres  # noqa: F401 - fixtures
 from tests.runtime.log_records import Logged
 
 if TYPE_CHECKING:

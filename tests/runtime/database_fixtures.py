@@ -1,4 +1,4 @@
-"""The servers of the runtime's tests. tests/runtime/conftest.py imports the fixtures: one server for a session."""
+"""The servers of the runtime's tests. tests/conftest.py imports the fixtures: one server for a session."""
 
 from __future__ import annotations
 
