@@ -10,7 +10,9 @@ import libcst as cst
 from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.claims import Claims
+from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
+from flake8_concurrency.model.entrances import Entrances
 from flake8_concurrency.model.executors import Executors
 from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.flow import Flow
@@ -22,7 +24,10 @@ from flake8_concurrency.model.names import Names
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.rows import Rows
+from flake8_concurrency.model.shared_state import SharedState
 from flake8_concurrency.model.sizes import Sizes
+from flake8_concurrency.model.stale import StaleReads
+from flake8_concurrency.model.suspensions import Suspensions
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.waits import Waits
 from flake8_concurrency.model.writes import Writes
@@ -105,6 +110,26 @@ class FileModel:
     @cached_property
     def locks(self) -> Locks:
         return Locks(self)
+
+    @cached_property
+    def shared_state(self) -> SharedState:
+        return SharedState(self)
+
+    @cached_property
+    def suspensions(self) -> Suspensions:
+        return Suspensions(self)
+
+    @cached_property
+    def sections(self) -> CriticalSections:
+        return CriticalSections(self)
+
+    @cached_property
+    def entrances(self) -> Entrances:
+        return Entrances(self)
+
+    @cached_property
+    def stale(self) -> StaleReads:
+        return StaleReads(self)
 
     def forget(self) -> None:
         """Drop everything: nothing may be asked any more."""
