@@ -99,9 +99,7 @@ def _async_functions(root: ast.AST) -> Iterator[ast.AsyncFunctionDef]:
 
 
 def _waits(root: ast.AST) -> bool:
-    return any(
-        isinstance(node, ast.Await) or (isinstance(node, ast.comprehension) and node.is_async) for node in inside(root)
-    )
+    return bool(_lines_of_waits(root))
 
 
 def _lines_of_waits(function: ast.AST) -> list[int]:

@@ -19,7 +19,8 @@ _LOCKS = (
 )  # fmt: skip
 #: Words in the names of objects that let one in at a time.
 _GUARDS = frozenset(
-    "sem semaphore cond condition guard mutex gate critical serial serialized exclusive lock turn limiter throttle".split()
+    """sem semaphore cond condition guard mutex gate critical serial serialized exclusive lock turn limiter
+    throttle""".split()
 )
 _DEEPEST = 6
 

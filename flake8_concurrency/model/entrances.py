@@ -89,9 +89,7 @@ class Entrances:
     def _is_entered_alone(self, use: cst.Name) -> bool:
         """Whether what mentions a function does so where only one task ever is."""
         caller = self._file.function_of(use)
-        return caller is not None and (
-            self.is_alone(caller) or (caller.is_async is False and caller.name == "__init__")
-        )
+        return caller is not None and self.is_alone(caller)
 
     def _is_in_loop(self, use: cst.Name, function: FunctionInfo) -> bool:
         """Whether a function is awaited in the `while` loop of another one: a task of its own that goes round."""

@@ -183,9 +183,13 @@ class StaleReads:
             found = self._left[function] = []
             for write in self._state.writes(function):
                 is_plain = write.how == "set" and write.owner == "object" and isinstance(write.target, cst.Attribute)
-                if is_plain and not self._is_reset(write) and self._is_waited_for(function, write):
-                    if not any(self._names_place(condition, write) for condition in self._conditions(write)):
-                        found.append(write)
+                if (
+                    is_plain
+                    and not self._is_reset(write)
+                    and self._is_waited_for(function, write)
+                    and not any(self._names_place(condition, write) for condition in self._conditions(write))
+                ):
+                    found.append(write)
         return found
 
     def _is_waited_for(self, function: FunctionInfo, write: Write) -> bool:

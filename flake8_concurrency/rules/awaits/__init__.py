@@ -1,1 +1,1 @@
-"""CNC5xx: what an `await` lets others do: state that changes meanwhile, tasks that nobody keeps, loops that wait for themselves."""
+"""CNC5xx: tasks beside each other: what changes behind an await, what nobody keeps, what waits for itself."""
