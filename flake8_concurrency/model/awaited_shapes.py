@@ -1,4 +1,4 @@
-"""What the gate asks of a function's `ast` tree for the rules about state across an `await`: too much, never too little."""
+"""What the gate asks of functions for the rules about state across an `await`: too much, never too little."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.claims import Claims
 from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
+from flake8_concurrency.model.dropping import Dropping
 from flake8_concurrency.model.entrances import Entrances
 from flake8_concurrency.model.executors import Executors
 from flake8_concurrency.model.facts import Kind
@@ -20,6 +21,7 @@ from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.locks import Locks
+from flake8_concurrency.model.loops import Loops
 from flake8_concurrency.model.names import Names
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
@@ -110,6 +112,14 @@ class FileModel:
     @cached_property
     def locks(self) -> Locks:
         return Locks(self)
+
+    @cached_property
+    def dropping(self) -> Dropping:
+        return Dropping(self)
+
+    @cached_property
+    def loops(self) -> Loops:
+        return Loops(self)
 
     @cached_property
     def shared_state(self) -> SharedState:
