@@ -40,9 +40,7 @@ class Loops:
 
     def starts_task(self, call: cst.Call) -> bool:
         """Whether a call starts a task on an event loop; those of a task group are kept by the group."""
-        return last_name(call.func) in ("create_task", "ensure_future", "Task") and not _STARTING.isdisjoint(
-            self._file.functions.table_names(call.func)
-        )
+        return not _STARTING.isdisjoint(self._file.functions.table_names(call.func))
 
     # -- waits ---------------------------------------------------------------------------------------------------------
 

@@ -223,6 +223,7 @@ class StaleReads:
                 or isinstance(self._tree.statement(condition.test), cst.While)
                 or self._is_own_task(read, write)
                 or self._is_reset(write)
+                or self._is_added(condition, write)
                 or self._is_dirty_check(condition, write)
                 or self._is_read_again(write)
                 or self._is_claimed(conditions, write)
@@ -311,15 +312,19 @@ class StaleReads:
         """Whether a statement only says that there is nothing any more."""
         return write.how == "set" and write.value is not None and _is_nothing(write.value)
 
+    def _is_added(self, condition: Condition, write: Write) -> bool:
+        """Whether something is put into a container that has something in it: that holds, whatever others put there."""
+        return write.how == "fill" and not write.key and condition.truth and text(condition.test) == write.container
+
     def _is_dirty_check(self, condition: Condition, write: Write) -> bool:
         """`if T != v: await …; T = v`: others that see the same change write the same."""
-        if write.value is None or literal(write.value) is not None or write.how != "set":
+        if write.how != "set" or write.value is None:
             return False
-        spelled = self._code(write.value)
-        return any(
-            isinstance(node, cst.BaseExpression) and self._code(node) == spelled
-            for node in self._tree.within(condition.test)
-        )
+        match condition.test:
+            case cst.Comparison(left=left, comparisons=[cst.ComparisonTarget(comparator=right)]):
+                wanted = {write.place, self._code(write.value)}
+                return literal(write.value) is None and {self._code(left), self._code(right)} == wanted
+        return False
 
     def _code(self, node: cst.CSTNode) -> str:
         return self._tree.module.code_for_node(node)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import libcst as cst
 
 from flake8_concurrency.model.definitions import FunctionInfo
+from flake8_concurrency.model.spelling import last_name
+from flake8_concurrency.model.tree import COMPREHENSIONS
 from flake8_concurrency.rule import Gate, Rule
 
 _GATHERING = frozenset({"asyncio.gather", "asyncio.wait", "asyncio.as_completed"})
+#: Coroutines that wait for, or end, what is there anyway.
+_FREE = frozenset("sleep wait join close aclose stop cancel shutdown disconnect".split())
 _DEEPEST = 3
 
 
@@ -88,13 +92,7 @@ class UnboundedGather(Rule):
             values = [binding.value for binding in bindings if binding.how == "assign" and not binding.path]
             given = values[0] if len(values) == 1 and len(bindings) == 1 and values[0] is not None else given
         if isinstance(given, cst.Call) and given.args and self.file.qualified(given.func) == "builtins.map":
-            started = given.args[0].value
-            if (
-                len(given.args) == 2
-                and not self._is_limited(started)
-                and not self.file.sizes.is_bounded(given.args[1].value)
-            ):
-                self._tell(call, given.args[1].value)
+            self._look_at_map(call, given)
             return
         if not isinstance(given, cst.ListComp | cst.SetComp | cst.GeneratorExp):
             return
@@ -105,17 +103,21 @@ class UnboundedGather(Rule):
         ):
             self._tell(call, given.for_in.iter)
 
+    def _look_at_map(self, call: cst.Call, given: cst.Call) -> None:
+        """`gather(*map(load, urls))`"""
+        started, *items = (arg.value for arg in given.args)
+        if len(items) == 1 and not self._is_limited(started) and not self.file.sizes.is_bounded(items[0]):
+            self._tell(call, items[0])
+
     def _look_at_loop(self, call: cst.Call) -> None:
         """A task for every turn of a loop that waits for none of them."""
         work = call.args[0].value
         for parent in self.file.ancestors(call):
-            if isinstance(
-                parent, cst.FunctionDef | cst.Lambda | cst.While | cst.ListComp | cst.SetComp | cst.GeneratorExp
-            ):
+            if isinstance(parent, (cst.FunctionDef, cst.Lambda, cst.While, *COMPREHENSIONS)):
                 return
             if isinstance(parent, cst.For):
                 waits = any(isinstance(node, cst.Await) for node in self.file.tree.within(parent.body))
-                is_few = parent.asynchronous is not None or self.file.sizes.is_bounded(parent.iter)
+                is_few = parent.asynchronous is not None or self._is_few(parent.iter)
                 if not waits and not is_few and isinstance(work, cst.Call) and not self._is_bounded_work(work):
                     self._tell(call, parent.iter)
                 return
@@ -125,14 +127,23 @@ class UnboundedGather(Rule):
         self.report(call, call=code(call.func), items=" ".join(code(items).split()))
 
     def _is_small(self, source: cst.CompFor) -> bool:
-        return source.inner_for_in is None and self.file.sizes.is_bounded(source.iter)
+        return source.inner_for_in is None and self._is_few(source.iter)
+
+    def _is_few(self, items: cst.BaseExpression) -> bool:
+        """Whether a collection is small: by its own making, or because whoever gave it was told a limit."""
+        given = items.expression if isinstance(items, cst.Await) else items
+        if isinstance(given, cst.Call) and any(
+            arg.keyword is not None and arg.keyword.value == "limit" for arg in given.args
+        ):
+            return True
+        return self.file.sizes.is_bounded(items)
 
     def _is_bounded_work(self, work: cst.Call) -> bool:
         """Whether what is started waits its turn: a semaphore in it, or one that it is given."""
         if self.file.loops.starts_task(work) and work.args:
             inner = work.args[0].value
             return not isinstance(inner, cst.Call) or self._is_bounded_work(inner)
-        if any(self.file.sections.is_guard(arg.value) for arg in work.args):
+        if last_name(work.func) in _FREE or any(self.file.sections.is_guard(arg.value) for arg in work.args):
             return True
         return self._is_limited(work.func)
 
