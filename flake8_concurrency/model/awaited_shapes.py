@@ -153,6 +153,8 @@ def _tested(node: ast.AST) -> list[str]:
     match node:
         case ast.If() | ast.IfExp() | ast.While() | ast.Assert():
             return _names(node.test)
+        case ast.Try() if any(name.endswith("Error") for one in node.handlers if one.type for name in _names(one.type)):
+            return [name for part in node.body for name in _names(part)]
         case ast.BoolOp():
             return _names(node)
         case ast.Assign(targets=[ast.Name()]) | ast.NamedExpr():

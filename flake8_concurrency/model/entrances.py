@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 _DEEPEST = 5
 #: Words that a name begins with before it says what the function does.
 _PREFIXES = frozenset({"async", "a", "on", "do", "handle"})
-#: First words in the names of functions that one task runs from end to end, once or in a loop: an object's life,
-#: a poller, a dialogue with one user.
+#: First words in the names of functions that belong to an object's life, or to a dialogue with one user.
+_OF_A_LIFE = frozenset("step added will unload migrate".split())
+#: Words of which a name may consist that says so, or that one task runs the function from end to end or in a loop.
 _ALONE = frozenset(
-    """stop close aclose shutdown exit run loop worker work consume poll listen serve step added will removed remove
-    unload disconnect teardown destroy finish finalize terminate cancel migrate reset clear reload restart""".split()
+    """start stop open close aclose shutdown exit teardown destroy terminate finish finalize cancel disconnect reset
+    clear reload restart run work loop worker consume consumer poll listen serve tick sync update data init load
+    connected lost made removed all forever now server service background task main gracefully""".split()
 )
-#: The same for whole names.
-_ALONE_NAMES = frozenset("start open update data init poll sync tick load connected".split())
 #: Words in the names of classes that are made anew for each request, stream or dialogue.
 _OF_ONE_TASK = frozenset(
     """flow context iterator stream streaming streamer request response parser builder wizard dialog migration view
@@ -153,7 +153,7 @@ def _is_lifetime(function: FunctionInfo) -> bool:
     parts = [part for part in words(name.strip("_")) if part not in _PREFIXES]
     if not parts:
         return False
-    return parts[0] in _ALONE or (set(parts) <= _ALONE_NAMES) or parts[-1] in ("loop", "worker", "forever")
+    return parts[0] in _OF_A_LIFE or _ALONE.issuperset(parts) or parts[-1] in ("loop", "worker", "forever")
 
 
 def _is_private(function: FunctionInfo) -> bool:

@@ -15,12 +15,14 @@ from flake8_concurrency.model.flow import Condition
 from flake8_concurrency.model.leaving import leaves
 from flake8_concurrency.model.locks import called_name
 from flake8_concurrency.model.shared_state import FILLING, Write
-from flake8_concurrency.model.spelling import text
+from flake8_concurrency.model.spelling import last_name, text
 from flake8_concurrency.model.tree import COMPREHENSIONS
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
+#: What says that something is not there.
+_MISSING = frozenset({"KeyError", "LookupError"})
 #: Calls that give a copy of what they are given, or of what they are called on.
 _COPYING = frozenset("list dict set tuple frozenset sorted copy deepcopy".split())
 #: Attributes and methods that tell in which state an object is: `self._ws.closed`.
@@ -213,6 +215,12 @@ class StaleReads:
 
     def _check_of(self, write: Write) -> Stale | None:
         conditions = self._conditions(write)
+        read = self._missed(write)
+        if read is not None and not self._is_own_task(read, write) and not self._is_claimed(conditions, write):
+            suspension = self._file.suspensions.between(read, write.node)
+            again = any(self._tested(condition, write) is not None for condition in conditions)
+            if suspension is not None and not again:
+                return Stale(write, read, suspension)
         for condition in conditions:
             read = self._tested(condition, write)
             if read is None:
@@ -229,6 +237,22 @@ class StaleReads:
                 or self._is_claimed(conditions, write)
             )
             return None if is_safe or suspension is None else Stale(write, read, suspension)
+        return None
+
+    def _missed(self, write: Write) -> cst.BaseExpression | None:
+        """`try: return T[k]`, `except KeyError: await …; T[k] = v`: the read that failed."""
+        if write.how != "set" or not write.key:
+            return None
+        around = [(parent, True) for parent in self._tree.ancestors(write.node) if isinstance(parent, cst.Try)]
+        around += [(one, False) for one in self._file.flow.earlier(write.node) if isinstance(one, cst.Try)]
+        for statement, is_inside in around:
+            handlers = [one for one in statement.handlers if last_name(one.type or statement) in _MISSING]
+            if is_inside:
+                handlers = [one for one in handlers if one in self._tree.ancestors(write.node)]
+            if handlers and leaves(statement.body):
+                for node in self._tree.within(statement.body):
+                    if isinstance(node, cst.Subscript) and text(node) == write.place:
+                        return node
         return None
 
     def _decides(self, condition: Condition) -> bool:
