@@ -14,19 +14,21 @@ ANCHORS = frozenset({"await", "async", "return"})
 #: Methods that show that an object belongs to whoever iterates over it.
 KEEPS = re.compile(r"\b__a?(?:next|iter)__\b")
 _AWAIT = "await"
-_TARGETS = (ast.Attribute, ast.Subscript, ast.Name)
-_WAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.comprehension)
+#: Where frameworks keep what all requests share: `request.app.state`, `hass.data`.
+_OF_APPLICATIONS = frozenset({"app", "data"})
+_Line = tuple[str, int]
 
 
 def asks_update(root: ast.AST) -> Collection[str]:
     """Something for a function that writes state from an expression with an `await` in it that reads the same state."""
     for function in _async_functions(root):
+        own = _own_names(function)
         for node in inside(function):
-            if isinstance(node, ast.AugAssign) and _waits(node.value):
+            if isinstance(node, ast.AugAssign) and _is_state(node.target, own) and _waits(node.value):
                 return {_AWAIT}
-            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and _waits(node.value):
-                read = set(_names(node.value))
-                if any(name in read for target in _targets(node) for name in _last(target)):
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                states = [target for target in _targets(node) if _is_state(target, own)]
+                if states and _waits(node.value) and not set(_names(node.value)).isdisjoint(map(_last, states)):
                     return {_AWAIT}
     return ()
 
@@ -34,41 +36,47 @@ def asks_update(root: ast.AST) -> Collection[str]:
 def asks_write_back(root: ast.AST) -> Collection[str]:
     """Something for a function that reads state into a local, waits, and writes the state."""
     for function in _async_functions(root):
+        waits = _waits(function)
+        own = _own_names(function) if waits else ()
         read: dict[str, int] = {}
-        waits = _lines_of_waits(function)
-        written: list[tuple[str, int]] = []
+        written: list[_Line] = []
         for node in inside(function) if waits else ():
             if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value is not None:
                 targets = _targets(node)
                 if any(isinstance(target, ast.Name) for target in targets):
-                    for name in _names(node.value):
-                        read[name] = min(read.get(name, node.lineno), node.lineno)
-                names = (name for target in targets for name in _last(target))
-                written += [(name, node.end_lineno or node.lineno) for name in names]
-        if any(read[name] < line and _between(waits, read[name], line) for name, line in written if name in read):
+                    _note(read, _names(node.value), node.lineno)
+                states = (target for target in targets if _is_state(target, own))
+                written += [(_last(target), node.end_lineno or node.lineno) for target in states]
+        if _is_stale(read, waits, written):
             return {_AWAIT}
     return ()
 
 
 def asks_check(root: ast.AST) -> Collection[str]:
-    """What a function tests before it waits, and writes after it, itself or in what it awaits."""
+    """What a function tests before it waits, and writes after it, itself or in a method that it awaits."""
     found: set[str] = set()
     for function in _async_functions(root):
-        waits = _lines_of_waits(function)
+        waits = _waits(function)
         if not waits:
             continue
+        own = _own_names(function)
         tested: dict[str, int] = {}
-        written: list[tuple[str, int]] = []
+        written: list[_Line] = []
+        awaited: list[_Line] = []
         for node in inside(function):
-            for name in _tested(node):
-                tested[name] = min(tested.get(name, node.lineno), node.lineno)  # type: ignore[attr-defined]
-            written += _written(node)
-        before = {name for name, line in tested.items() if line <= max(waits)}
-        if any(name in before and _between(waits, tested[name], line) for name, line in written):
+            names = _tested(node)
+            if names:
+                _note(tested, names, node.lineno)  # type: ignore[attr-defined]
+            written += _written(node, own)
+            awaited += _awaited_method(node)
+        if _is_stale(tested, waits, written):
             return {_AWAIT}
-        found.update(f"sets {name}" for name in before)
-        if written or any(_is_method(wait) for wait in inside(function)):
-            found.update(f"tells {name}" for name in before)
+        for method, line in awaited:
+            before = [name for name, first in tested.items() if first <= line]
+            found.update(f"{method} sets {name}" for name in before)
+            found.update(f"{name} tells" for name in before)
+        for name, line in written:
+            found.update(f"{test} tells {name}" for test, first in tested.items() if _between(waits, first, line))
     return found
 
 
@@ -76,35 +84,60 @@ def answers(root: ast.AST, anchors: Collection[str]) -> Collection[str]:
     """What `asks` wants to hear of a piece of the text: that it waits, what it sets then, what it tells."""
     del anchors
     found: set[str] = set()
-    for node in inside(root):
-        if isinstance(node, _WAITING):
-            found.add(_AWAIT)
-    if _AWAIT in found:
-        for function in _async_functions(root):
-            found.update(f"sets {name}" for node in inside(function) for name, _ in _written(node))
-    if isinstance(root, ast.FunctionDef) and len(root.args.args) <= 1:
-        found.add(f"tells {root.name}")
+    for function in _async_functions(root):
+        found.add(_AWAIT)
+        if _waits(function):
+            written = (one for node in inside(function) for one in _written(node, ()))
+            found.update(f"{function.name} sets {name}" for name, _ in written)
+    if isinstance(root, ast.FunctionDef) and len(root.args.posonlyargs) + len(root.args.args) <= 1:
+        told = {
+            part.attr
+            for node in inside(root)
+            if isinstance(node, ast.Return) and node.value is not None
+            for part in inside(node.value)
+            if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name)
+        }
+        found.update(f"{root.name} tells {name}" for name in told)
+        if told:
+            found.add(f"{root.name} tells")
     return found
 
 
+# -- functions ---------------------------------------------------------------------------------------------------------
+
+
 def _async_functions(root: ast.AST) -> Iterator[ast.AsyncFunctionDef]:
-    if isinstance(root, ast.ClassDef):
-        parts = [node for node in root.body if not isinstance(node, FUNCTIONS)]
-    else:
-        parts = [root]  # type: ignore[list-item]
+    parts = (
+        [node for node in root.body if not isinstance(node, FUNCTIONS)] if isinstance(root, ast.ClassDef) else [root]
+    )
     for part in parts:
         for node in inside(part):
             if isinstance(node, ast.AsyncFunctionDef):
                 yield node
 
 
-def _waits(root: ast.AST) -> bool:
-    return bool(_lines_of_waits(root))
-
-
-def _lines_of_waits(function: ast.AST) -> list[int]:
-    found: list[int] = []
+def _own_names(function: ast.AsyncFunctionDef) -> set[str]:
+    """A function's parameters but for the first one, and its local variables."""
+    args = function.args
+    named = [*args.posonlyargs, *args.args][1:] + args.kwonlyargs
+    found = {arg.arg for arg in named}
+    if args.args and args.args[0].arg not in ("self", "cls"):
+        found.add(args.args[0].arg)
+    outer: set[str] = set()
     for node in inside(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            outer.update(node.names)
+    # Those of nested functions may be what this one has.
+    nested = any(isinstance(node, FUNCTIONS) and node is not function for node in inside(function))
+    return set() if nested else found - outer
+
+
+def _waits(root: ast.AST) -> list[int]:
+    """The lines on which something waits."""
+    found: list[int] = []
+    for node in inside(root):
         if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
             found.append(node.lineno)
         elif isinstance(node, ast.comprehension) and node.is_async:
@@ -112,8 +145,20 @@ def _lines_of_waits(function: ast.AST) -> list[int]:
     return found
 
 
+def _is_stale(read: dict[str, int], waits: list[int], written: list[_Line]) -> bool:
+    return any(name in read and _between(waits, read[name], line) for name, line in written)
+
+
 def _between(waits: list[int], first: int, last: int) -> bool:
     return any(first <= line <= last for line in waits)
+
+
+def _note(lines: dict[str, int], names: list[str], line: int) -> None:
+    for name in names:
+        lines[name] = min(lines.get(name, line), line)
+
+
+# -- what is read and written ------------------------------------------------------------------------------------------
 
 
 def _targets(node: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> list[ast.expr]:
@@ -128,13 +173,22 @@ def _targets(node: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> list[ast.expr]
     return found
 
 
-def _last(target: ast.expr) -> list[str]:
-    """The last names of what a target sets, and of what it is put into."""
+def _is_state(target: ast.expr, own: Collection[str]) -> bool:
+    """Whether a target may be shared state: nothing of a local's or a parameter's, but for what frameworks share."""
+    shared = False
+    while isinstance(target, ast.Subscript | ast.Starred | ast.Attribute):
+        shared = shared or (isinstance(target, ast.Attribute) and target.attr in _OF_APPLICATIONS)
+        target = target.value
+    return isinstance(target, ast.Name) and (shared or target.id not in own)
+
+
+def _last(target: ast.expr) -> str:
+    """The last name of what a target sets, or of what it is put into."""
     while isinstance(target, ast.Subscript | ast.Starred):
         target = target.value
     if isinstance(target, ast.Attribute):
-        return [target.attr]
-    return [target.id] if isinstance(target, ast.Name) else []
+        return target.attr
+    return target.id if isinstance(target, ast.Name) else ""
 
 
 def _names(root: ast.AST) -> list[str]:
@@ -157,30 +211,30 @@ def _tested(node: ast.AST) -> list[str]:
             return [name for part in node.body for name in _names(part)]
         case ast.BoolOp():
             return _names(node)
-        case ast.Assign(targets=[ast.Name()]) | ast.NamedExpr():
-            return _names(node.value) if isinstance(node.value, (*_TARGETS, ast.Call)) else []
+        case ast.Assign(targets=[ast.Name()], value=value) | ast.NamedExpr(value=value):
+            return _names(value) if isinstance(value, ast.Attribute | ast.Subscript | ast.Name | ast.Call) else []
         case ast.AnnAssign(target=ast.Name(), value=ast.expr() as value):
-            return _names(value) if isinstance(value, (*_TARGETS, ast.Call)) else []
+            return _names(value) if isinstance(value, ast.Attribute | ast.Subscript | ast.Name | ast.Call) else []
     return []
 
 
-def _written(node: ast.AST) -> list[tuple[str, int]]:
-    """What a node writes, with the line on which it ends."""
-    names: list[str] = []
+def _written(node: ast.AST, own: Collection[str]) -> list[_Line]:
+    """The state that a node writes, with the line on which it ends."""
+    targets: list[ast.expr] = []
     match node:
         case ast.Assign() | ast.AnnAssign():
-            names = [name for target in _targets(node) for name in _last(target)]
+            targets = _targets(node)
         case ast.AugAssign():
-            names = _last(node.target)
+            targets = [node.target]
         case ast.Delete():
-            names = [name for target in node.targets for name in _last(target)]
+            targets = node.targets
         case ast.Call(func=ast.Attribute(value=container, attr=method)) if method in FILLING | TAKING:
-            names = _last(container)
-    return [(name, getattr(node, "end_lineno", None) or 0) for name in names]
+            targets = [container]
+    return [(_last(one), getattr(node, "end_lineno", None) or 0) for one in targets if _is_state(one, own)]
 
 
-def _is_method(node: ast.AST) -> bool:
+def _awaited_method(node: ast.AST) -> list[_Line]:
     match node:
-        case ast.Await(value=ast.Call(func=ast.Attribute())):
-            return True
-    return False
+        case ast.Await(value=ast.Call(func=ast.Attribute(attr=method))):
+            return [(method, node.lineno)]
+    return []

@@ -153,7 +153,11 @@ def _is_lifetime(function: FunctionInfo) -> bool:
     parts = [part for part in words(name.strip("_")) if part not in _PREFIXES]
     if not parts:
         return False
-    return parts[0] in _OF_A_LIFE or _ALONE.issuperset(parts) or parts[-1] in ("loop", "worker", "forever")
+    return (
+        not _OF_A_LIFE.isdisjoint((parts[0], parts[-1]))
+        or _ALONE.issuperset(parts)
+        or parts[-1] in ("loop", "worker", "forever")
+    )
 
 
 def _is_private(function: FunctionInfo) -> bool:

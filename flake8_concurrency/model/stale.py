@@ -231,6 +231,8 @@ class StaleReads:
                 or isinstance(self._tree.statement(condition.test), cst.While)
                 or self._is_own_task(read, write)
                 or self._is_reset(write)
+                or self._is_there(condition, read, write)
+                or self._is_written_since(suspension, write)
                 or self._is_added(condition, write)
                 or self._is_dirty_check(condition, write)
                 or self._is_read_again(write)
@@ -336,6 +338,34 @@ class StaleReads:
         """Whether a statement only says that there is nothing any more."""
         return write.how == "set" and write.value is not None and _is_nothing(write.value)
 
+    @staticmethod
+    def _is_there(condition: Condition, read: cst.BaseExpression, write: Write) -> bool:
+        """`if T: await …; T = …`: what is there is replaced by something newer, or taken away once it has ended."""
+        test, is_there = condition
+        match test:
+            case cst.Comparison(
+                left=left, comparisons=[cst.ComparisonTarget(operator=operator, comparator=cst.Name(value="None"))]
+            ) if isinstance(operator, cst.Is | cst.IsNot):
+                test, is_there = left, is_there is isinstance(operator, cst.IsNot)
+        if not is_there or not (text(test) or isinstance(test, cst.Name | cst.Call)):
+            return False
+        is_fixed = write.key[:1] in ("'", '"') or write.key.isupper()
+        is_asked = text(test) == text(read) or isinstance(test, cst.Name)
+        return (write.how == "set" and is_asked) or (write.how in ("take", "delete") and is_fixed)
+
+    def _is_written_since(self, suspension: cst.CSTNode, write: Write) -> bool:
+        """Whether the state was written here after others could run: what was tested before is of no account."""
+        function = self._file.function_of(write.node)
+        assert function is not None
+        path = {write.node, *self._tree.ancestors(write.node)}
+        return any(
+            other.place == write.place
+            and self._tree.order(suspension) < self._tree.order(other.node) < self._tree.order(write.node)
+            and self._file.suspensions.leads_to(other.node, path)
+            and self._file.suspensions.between(other.target, write.node) is None
+            for other in self._state.writes(function)
+        )
+
     def _is_added(self, condition: Condition, write: Write) -> bool:
         """Whether something is put into a container that has something in it: that holds, whatever others put there."""
         return write.how == "fill" and not write.key and condition.truth and text(condition.test) == write.container
@@ -392,8 +422,11 @@ class StaleReads:
         if function not in self._write_backs:
             told = {stale.write.node for stale in self.updates(function)}
             writes = (write for write in self._writes(function) if write.node not in told)
-            found = (self._written_back(write) for write in writes)
-            self._write_backs[function] = [stale for stale in found if stale is not None]
+            found: list[Stale] = []
+            for stale in map(self._written_back, writes):
+                if stale is not None and not any(self._is_same(stale, other) for other in found):
+                    found.append(stale)
+            self._write_backs[function] = found
         return self._write_backs[function]
 
     def _written_back(self, write: Write) -> Stale | None:

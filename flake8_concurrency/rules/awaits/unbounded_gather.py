@@ -5,13 +5,14 @@ from __future__ import annotations
 import libcst as cst
 
 from flake8_concurrency.model.definitions import FunctionInfo
+from flake8_concurrency.model.locks import words
 from flake8_concurrency.model.spelling import last_name
 from flake8_concurrency.model.tree import COMPREHENSIONS
 from flake8_concurrency.rule import Gate, Rule
 
 _GATHERING = frozenset({"asyncio.gather", "asyncio.wait", "asyncio.as_completed"})
 #: Coroutines that wait for, or end, what is there anyway.
-_FREE = frozenset("sleep wait join close aclose stop cancel shutdown disconnect".split())
+_FREE = frozenset("async sleep wait join close aclose stop cancel shutdown disconnect".split())
 _DEEPEST = 3
 
 
@@ -143,7 +144,9 @@ class UnboundedGather(Rule):
         if self.file.loops.starts_task(work) and work.args:
             inner = work.args[0].value
             return not isinstance(inner, cst.Call) or self._is_bounded_work(inner)
-        if last_name(work.func) in _FREE or any(self.file.sections.is_guard(arg.value) for arg in work.args):
+        if _FREE.issuperset(words(last_name(work.func))):
+            return True
+        if any(self.file.sections.is_guard(arg.value) for arg in work.args):
             return True
         return self._is_limited(work.func)
 
