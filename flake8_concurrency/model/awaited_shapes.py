@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Collection, Iterator
 
+from flake8_concurrency.model.entrances import is_of_a_life
 from flake8_concurrency.model.shared_state import FILLING, TAKING
 from flake8_concurrency.words import FUNCTIONS, inside
 
@@ -21,7 +22,7 @@ _Line = tuple[str, int]
 
 def asks_update(root: ast.AST) -> Collection[str]:
     """Something for a function that writes state from an expression with an `await` in it that reads the same state."""
-    for function in _async_functions(root):
+    for function in _entered_often(root):
         own = _own_names(function)
         for node in inside(function):
             if isinstance(node, ast.AugAssign) and _is_state(node.target, own) and _waits(node.value):
@@ -35,7 +36,7 @@ def asks_update(root: ast.AST) -> Collection[str]:
 
 def asks_write_back(root: ast.AST) -> Collection[str]:
     """Something for a function that reads state into a local, waits, and writes the state."""
-    for function in _async_functions(root):
+    for function in _entered_often(root):
         waits = _waits(function)
         own = _own_names(function) if waits else ()
         read: dict[str, int] = {}
@@ -55,7 +56,7 @@ def asks_write_back(root: ast.AST) -> Collection[str]:
 def asks_check(root: ast.AST) -> Collection[str]:
     """What a function tests before it waits, and writes after it, itself or in a method that it awaits."""
     found: set[str] = set()
-    for function in _async_functions(root):
+    for function in _entered_often(root):
         waits = _waits(function)
         if not waits:
             continue
@@ -114,6 +115,11 @@ def _async_functions(root: ast.AST) -> Iterator[ast.AsyncFunctionDef]:
         for node in inside(part):
             if isinstance(node, ast.AsyncFunctionDef):
                 yield node
+
+
+def _entered_often(root: ast.AST) -> Iterator[ast.AsyncFunctionDef]:
+    """The async functions whose names do not say already that only one task is ever in them."""
+    return (function for function in _async_functions(root) if not is_of_a_life(function.name))
 
 
 def _own_names(function: ast.AsyncFunctionDef) -> set[str]:
@@ -212,9 +218,19 @@ def _tested(node: ast.AST) -> list[str]:
         case ast.BoolOp():
             return _names(node)
         case ast.Assign(targets=[ast.Name()], value=value) | ast.NamedExpr(value=value):
-            return _names(value) if isinstance(value, ast.Attribute | ast.Subscript | ast.Name | ast.Call) else []
+            return _held(value)
         case ast.AnnAssign(target=ast.Name(), value=ast.expr() as value):
-            return _names(value) if isinstance(value, ast.Attribute | ast.Subscript | ast.Name | ast.Call) else []
+            return _held(value)
+    return []
+
+
+def _held(value: ast.expr) -> list[str]:
+    """The names of what a local holds: `T`, `T[k]`, `T.get(k)`."""
+    match value:
+        case ast.Attribute() | ast.Subscript() | ast.Name():
+            return _names(value)
+        case ast.Call(func=ast.Attribute(value=container, attr="get")):
+            return _names(container)
     return []
 
 
@@ -222,6 +238,9 @@ def _written(node: ast.AST, own: Collection[str]) -> list[_Line]:
     """The state that a node writes, with the line on which it ends."""
     targets: list[ast.expr] = []
     match node:
+        case ast.Assign(value=ast.Constant(value=None | False)):
+            # To say that there is nothing any more is no defect.
+            pass
         case ast.Assign() | ast.AnnAssign():
             targets = _targets(node)
         case ast.AugAssign():

@@ -56,7 +56,7 @@ class Entrances:
         return found
 
     def _runs_alone(self, function: FunctionInfo) -> bool:
-        if _is_lifetime(function) or self._file.functions.runs_once(function):
+        if is_of_a_life(function.name) or self._file.functions.runs_once(function):
             return True
         uses = self.uses(function)
         if not uses:
@@ -145,9 +145,8 @@ class Entrances:
         return self._uses.get(function.name, [])
 
 
-def _is_lifetime(function: FunctionInfo) -> bool:
+def is_of_a_life(name: str) -> bool:
     """Whether a function's name says that it is a part of an object's life, or of a loop over something."""
-    name = function.name
     if name.startswith("__"):
         return name != "__call__"
     parts = [part for part in words(name.strip("_")) if part not in _PREFIXES]
