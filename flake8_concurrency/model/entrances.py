@@ -153,9 +153,9 @@ def is_of_a_life(name: str) -> bool:
     if not parts:
         return False
     return (
-        not _OF_A_LIFE.isdisjoint((parts[0], parts[-1]))
+        parts[0] in _OF_A_LIFE
         or _ALONE.issuperset(parts)
-        or parts[-1] in ("loop", "worker", "forever")
+        or parts[-1] in ("loop", "worker", "forever", "unload")
     )
 
 
