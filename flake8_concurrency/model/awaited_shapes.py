@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterator
 
 from flake8_concurrency.model.entrances import is_of_a_life
 from flake8_concurrency.model.shared_state import FILLING, TAKING
-from flake8_concurrency.words import FUNCTIONS, inside
 
 #: A test may be hidden in a function that only returns something.
 ANCHORS = frozenset({"await", "async", "return"})
 #: Methods that show that an object belongs to whoever iterates over it.
 KEEPS = re.compile(r"\b__a?(?:next|iter)__\b")
 _AWAIT = "await"
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 #: Where frameworks keep what all requests share: `request.app.state`, `hass.data`.
 _OF_APPLICATIONS = frozenset({"app", "data"})
 _Line = tuple[str, int]
@@ -24,7 +24,7 @@ def asks_update(root: ast.AST) -> Collection[str]:
     """Something for a function that writes state from an expression with an `await` in it that reads the same state."""
     for function in _entered_often(root):
         own = _own_names(function)
-        for node in inside(function):
+        for node in ast.walk(function):
             if isinstance(node, ast.AugAssign) and _is_state(node.target, own) and _waits(node.value):
                 return {_AWAIT}
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
@@ -41,7 +41,7 @@ def asks_write_back(root: ast.AST) -> Collection[str]:
         own = _own_names(function) if waits else ()
         read: dict[str, int] = {}
         written: list[_Line] = []
-        for node in inside(function) if waits else ():
+        for node in ast.walk(function) if waits else ():
             if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value is not None:
                 targets = _targets(node)
                 if any(isinstance(target, ast.Name) for target in targets):
@@ -64,7 +64,7 @@ def asks_check(root: ast.AST) -> Collection[str]:
         tested: dict[str, int] = {}
         written: list[_Line] = []
         awaited: list[_Line] = []
-        for node in inside(function):
+        for node in ast.walk(function):
             names = _tested(node)
             if names:
                 _note(tested, names, node.lineno)  # type: ignore[attr-defined]
@@ -88,14 +88,14 @@ def answers(root: ast.AST, anchors: Collection[str]) -> Collection[str]:
     for function in _async_functions(root):
         found.add(_AWAIT)
         if _waits(function):
-            written = (one for node in inside(function) for one in _written(node, ()))
+            written = (one for node in ast.walk(function) for one in _written(node, ()))
             found.update(f"{function.name} sets {name}" for name, _ in written)
     if isinstance(root, ast.FunctionDef) and len(root.args.posonlyargs) + len(root.args.args) <= 1:
         told = {
             part.attr
-            for node in inside(root)
+            for node in ast.walk(root)
             if isinstance(node, ast.Return) and node.value is not None
-            for part in inside(node.value)
+            for part in ast.walk(node.value)
             if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name)
         }
         found.update(f"{root.name} tells {name}" for name in told)
@@ -109,10 +109,10 @@ def answers(root: ast.AST, anchors: Collection[str]) -> Collection[str]:
 
 def _async_functions(root: ast.AST) -> Iterator[ast.AsyncFunctionDef]:
     parts = (
-        [node for node in root.body if not isinstance(node, FUNCTIONS)] if isinstance(root, ast.ClassDef) else [root]
+        [node for node in root.body if not isinstance(node, _FUNCTIONS)] if isinstance(root, ast.ClassDef) else [root]
     )
     for part in parts:
-        for node in inside(part):
+        for node in ast.walk(part):
             if isinstance(node, ast.AsyncFunctionDef):
                 yield node
 
@@ -130,20 +130,20 @@ def _own_names(function: ast.AsyncFunctionDef) -> set[str]:
     if args.args and args.args[0].arg not in ("self", "cls"):
         found.add(args.args[0].arg)
     outer: set[str] = set()
-    for node in inside(function):
+    for node in ast.walk(function):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.add(node.id)
         elif isinstance(node, ast.Global | ast.Nonlocal):
             outer.update(node.names)
     # Those of nested functions may be what this one has.
-    nested = any(isinstance(node, FUNCTIONS) and node is not function for node in inside(function))
+    nested = any(isinstance(node, _FUNCTIONS) and node is not function for node in ast.walk(function))
     return set() if nested else found - outer
 
 
 def _waits(root: ast.AST) -> list[int]:
     """The lines on which something waits."""
     found: list[int] = []
-    for node in inside(root):
+    for node in ast.walk(root):
         if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
             found.append(node.lineno)
         elif isinstance(node, ast.comprehension) and node.is_async:
@@ -200,7 +200,7 @@ def _last(target: ast.expr) -> str:
 def _names(root: ast.AST) -> list[str]:
     """The names and attributes in an expression."""
     found: list[str] = []
-    for node in inside(root):
+    for node in ast.walk(root):
         if isinstance(node, ast.Attribute):
             found.append(node.attr)
         elif isinstance(node, ast.Name):

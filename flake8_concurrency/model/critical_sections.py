@@ -51,6 +51,11 @@ class CriticalSections:
         """Whether entering a context manager keeps others out, going by its kind or its name."""
         if self._file.is_a(node, *_LOCKS):
             return True
+        if isinstance(node, cst.Subscript) and isinstance(node.slice[0].slice, cst.Index):
+            # `hass.data[DATA_LOCK]`
+            key = last_name(node.slice[0].slice.value)
+            if key.isupper() and is_lock_name(key):
+                return True
         while isinstance(node, cst.Call | cst.Await | cst.Subscript):
             node = (
                 node.func

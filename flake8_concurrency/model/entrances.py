@@ -152,11 +152,7 @@ def is_of_a_life(name: str) -> bool:
     parts = [part for part in words(name.strip("_")) if part not in _PREFIXES]
     if not parts:
         return False
-    return (
-        parts[0] in _OF_A_LIFE
-        or _ALONE.issuperset(parts)
-        or parts[-1] in ("loop", "worker", "forever", "unload")
-    )
+    return parts[0] in _OF_A_LIFE or _ALONE.issuperset(parts) or parts[-1] in ("loop", "worker", "forever", "unload")
 
 
 def _is_private(function: FunctionInfo) -> bool:
