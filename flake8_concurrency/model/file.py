@@ -11,7 +11,11 @@ from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.claims import Claims
 from flake8_concurrency.model.consumption import Consumption
+from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
+from flake8_concurrency.model.dropping import Dropping
+from flake8_concurrency.model.entrances import Entrances
+from flake8_concurrency.model.event_loops import EventLoops
 from flake8_concurrency.model.executors import Executors
 from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.flow import Flow
@@ -38,8 +42,11 @@ from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.raw_updates import RawUpdates
 from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sentinels import Sentinels
+from flake8_concurrency.model.shared_state import SharedState
 from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
+from flake8_concurrency.model.stale import StaleReads
+from flake8_concurrency.model.suspensions import Suspensions
 from flake8_concurrency.model.threads import Threads
 from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
@@ -166,6 +173,10 @@ class FileModel:
         return Works(self)
 
     @cached_property
+    def event_loops(self) -> EventLoops:
+        return EventLoops(self)
+
+    @cached_property
     def loops(self) -> Loops:
         return Loops(self)
 
@@ -212,6 +223,30 @@ class FileModel:
     @cached_property
     def locked_io(self) -> LockedIo:
         return LockedIo(self)
+
+    @cached_property
+    def dropping(self) -> Dropping:
+        return Dropping(self)
+
+    @cached_property
+    def shared_state(self) -> SharedState:
+        return SharedState(self)
+
+    @cached_property
+    def suspensions(self) -> Suspensions:
+        return Suspensions(self)
+
+    @cached_property
+    def sections(self) -> CriticalSections:
+        return CriticalSections(self)
+
+    @cached_property
+    def entrances(self) -> Entrances:
+        return Entrances(self)
+
+    @cached_property
+    def stale(self) -> StaleReads:
+        return StaleReads(self)
 
     def forget(self) -> None:
         """Drop everything: nothing may be asked any more."""

@@ -41,6 +41,10 @@ class Sizes:
             return None
         return self._text(length if isinstance(size, cst.Name | cst.Attribute) else size)
 
+    def is_bounded(self, items: cst.BaseExpression) -> bool:
+        """Whether a collection does not grow with the input: a display, a constant, a slice or batch of one."""
+        return self._is_bounded(items, _DEEPEST)
+
     def _text(self, node: cst.CSTNode) -> str:
         return " ".join(self._file.tree.module.code_for_node(node).split())
 

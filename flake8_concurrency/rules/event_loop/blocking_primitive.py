@@ -13,8 +13,8 @@ _WORDS = blocking_words("primitive")
 class BlockingPrimitive(Rule):
     """Async code waits for a lock, queue, event, future, thread or pool that was made for threads.
 
-    The event loop stands still until another thread has done its part. If that part needs the loop, as it does for
-    `asyncio.run_coroutine_threadsafe(...).result()`, it never moves again.
+    The event loop stands still until another thread has done its part. If that part needs the loop, it never moves
+    again.
 
     Bad:
 
@@ -77,7 +77,8 @@ class BlockingPrimitive(Rule):
         `with lock:` around a few statements is the idiom, also in async code, and is not reported. What the file does
         not show to be a primitive for threads is not reported, nor is a wait that the code has just seen to be over
         (`if future.done():`). A wait inside a function of the file is CNC409. In async code this rule speaks instead
-        of those about waits without a timeout, because no timeout makes such a wait right.
+        of those about waits without a timeout, because no timeout makes such a wait right. Waiting for the loop itself
+        (`asyncio.run_coroutine_threadsafe(...).result()`) is CNC508.
     """
 
     code = "CNC407"
@@ -87,6 +88,6 @@ class BlockingPrimitive(Rule):
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         for leaf in self.file.blocking_in(node):
-            if leaf.fact.category == "primitive":
+            if leaf.fact.category == "primitive" and not self.file.event_loops.waits_on_itself(leaf.node):
                 call = f"{leaf}, which joins its workers," if leaf.name.endswith("Executor.__exit__") else leaf
                 self.report(leaf.node, call=call, twin=leaf.fact.twin)

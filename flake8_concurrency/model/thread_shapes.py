@@ -1,0 +1,51 @@
+"""What the gate asks of functions for the rule about event loops that are touched from threads."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection
+
+from flake8_concurrency.knowledge.offloading import OFFLOADING
+
+#: The last names of what starts a function in a thread; a class derived from Thread is one as well.
+STARTING = frozenset(name.rpartition(".")[2] for name, how in OFFLOADING.items() if how.where == "thread")
+#: Methods of asyncio's objects that only the loop's own thread may call.
+TOUCHING = frozenset(
+    """call_soon call_later call_at add_reader remove_reader stop create_task ensure_future put_nowait get_nowait
+    task_done set clear set_result set_exception cancel release write close""".split()
+)
+_THREAD = "thread"
+
+
+def asks(root: ast.AST) -> Collection[str]:
+    """Something for a function with sync code in it that touches what may belong to a loop."""
+    functions = (node for node in ast.walk(root) if isinstance(node, ast.FunctionDef))
+    if any(_touches(function) for function in functions):
+        return {_THREAD}
+    return ()
+
+
+def _touches(function: ast.FunctionDef) -> bool:
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in TOUCHING
+        for node in ast.walk(function)
+    )
+
+
+def answers(root: ast.AST, anchors: Collection[str]) -> Collection[str]:
+    """Something for a piece of the text that starts a thread, or names the class of one."""
+    if isinstance(root, ast.ClassDef) and any(name in anchors for base in root.bases for name in _last_names(base)):
+        return {_THREAD}
+    calls = (node for node in ast.walk(root) if isinstance(node, ast.Call))
+    return {_THREAD} if any(name in anchors for call in calls for name in _last_names(call.func)) else ()
+
+
+def _last_names(node: ast.expr) -> list[str]:
+    """The last name of a chain; all names where a callee is itself computed."""
+    if isinstance(node, ast.Attribute):
+        return [node.attr]
+    return [
+        part.id if isinstance(part, ast.Name) else part.attr
+        for part in ast.walk(node)
+        if isinstance(part, ast.Name | ast.Attribute)
+    ]

@@ -1,0 +1,98 @@
+"""CNC502 check-await-act."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from flake8_concurrency.model import awaited_shapes
+from flake8_concurrency.rule import Gate, Rule
+
+
+class CheckAwaitAct(Rule):
+    """Shared state is tested, then something is awaited, and then the state is written as if the test still held.
+
+    Every task that comes by while the first one waits sees the same state and does the same: two connections are
+    opened and one is lost, a limit is broken, one task throws away what another has just stored.
+
+    Bad:
+
+        class Store:
+            def __init__(self, connect):
+                self._connect = connect
+                self._connection = None
+
+            async def connection(self):
+                if self._connection is None:
+                    self._connection = await self._connect()
+                return self._connection
+
+    Bad:
+
+        PROFILES = {}
+
+        async def profile(user, fetch):
+            if user in PROFILES:
+                return PROFILES[user]
+            found = await fetch(user)
+            PROFILES[user] = found
+            return found
+
+    Good:
+
+        import asyncio
+
+        class Store:
+            def __init__(self, connect):
+                self._connect = connect
+                self._connection = None
+                self._lock = asyncio.Lock()
+
+            async def connection(self):
+                if self._connection is None:
+                    async with self._lock:
+                        if self._connection is None:
+                            self._connection = await self._connect()
+                return self._connection
+
+    Good:
+
+        import asyncio
+
+        PROFILES = {}
+
+        async def profile(user, fetch):
+            if user not in PROFILES:
+                PROFILES[user] = asyncio.ensure_future(fetch(user))
+            return await PROFILES[user]
+
+    Known limits:
+        State is an attribute of the object or the class, a variable of the module, one of a function around that other
+        tasks see, what is in one of these, and what a framework keeps for all requests (`request.app.state`). Silent
+        are: what only start-up, shutdown, loops without an end and the like do, going by their names and callers;
+        objects that belong to one request, stream or dialogue, going by their class's name; resets to None, False or
+        an empty container; a value that is compared and then stored (`if x != self.x`); and everything under a lock or
+        behind a flag that is set at once. A test and a write count as one finding, whatever else follows them.
+    """
+
+    code = "CNC502"
+    name = "check-await-act"
+    message = (
+        "{place} was tested on line {test}, but other tasks run at the await on line {wait} and may have changed it"
+        " since: test it again under an asyncio.Lock, or set it before anything is awaited"
+    )
+    gate = Gate(
+        anchors=awaited_shapes.ANCHORS,
+        asks=awaited_shapes.asks_check,
+        answers=awaited_shapes.answers,
+        keeps=awaited_shapes.KEEPS,
+    )
+    quiet = True
+
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
+        for stale in self.file.stale.checks(self.file.definitions.functions[node]):
+            self.report(
+                stale.write.node,
+                place=stale.write.place,
+                test=self.file.line(stale.read),
+                wait=self.file.line(stale.suspension),
+            )
