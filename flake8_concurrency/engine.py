@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import gc
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -64,7 +64,8 @@ def lint(
                 module = cst.parse_module(part.text)
             except cst.ParserSyntaxError as error:
                 return _not_analysed(rules, _reason(error, part))
-            model = _model(module, part, options, quiet=quiet, program=is_program(filename, source, tree))
+            codes = {rule.code for rule in rules}
+            model = _model(module, part, options, codes, quiet=quiet, program=is_program(filename, source, tree))
             return _findings(model, part.rules)
     except RecursionError:
         return _not_analysed(rules, "it is nested too deeply")
@@ -95,14 +96,16 @@ def _parsed(source: str) -> ast.Module:
         raise SyntaxError(str(error)) from error
 
 
-def _model(module: cst.Module, part: Slice, options: Options, *, quiet: bool, program: bool) -> FileModel:
+def _model(
+    module: cst.Module, part: Slice, options: Options, codes: Collection[str], *, quiet: bool, program: bool
+) -> FileModel:
     tree = Tree(module)
     configured = {
         name: Blocking("configured", f"await {twin}(...)" if twin else "an async twin, or await asyncio.to_thread(...)")
         for name, twin in options.blocking_calls.items()
     }
     positions = Positions(tree, part.starts, part.lines)
-    return FileModel(tree, positions, quiet=quiet, program=program, configured=configured)
+    return FileModel(tree, positions, quiet=quiet, program=program, configured=configured, codes=codes)
 
 
 def _findings(model: FileModel, rules: Sequence[type[Rule]]) -> list[Located]:

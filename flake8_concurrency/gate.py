@@ -41,7 +41,8 @@ def narrow(
     rules: Sequence[type[Rule]], lines: Sequence[str], tree: ast.Module, configured: Collection[str] = ()
 ) -> Slice | None:
     """The slice of a text that the rules need; None when no rule can speak. `configured`: the user's blocking calls."""
-    gates = could_speak({rule: rule.gate_for(configured) for rule in rules}, set(WORD.findall("".join(lines))))
+    codes = {rule.code for rule in rules}
+    gates = could_speak({rule: rule.gate_for(configured, codes) for rule in rules}, set(WORD.findall("".join(lines))))
     if not gates:
         return None
     outline = Outline(list(units(tree, lines)))

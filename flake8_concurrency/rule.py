@@ -104,9 +104,9 @@ class Rule(cst.CSTVisitor):
         self.findings: list[Finding] = []
 
     @classmethod
-    def gate_for(cls, configured: Collection[str]) -> Gate:
-        """The gate in a run for which the user names these blocking calls: the rule's own, unless it looks for them."""
-        del configured
+    def gate_for(cls, configured: Collection[str], codes: Collection[str] = ()) -> Gate:
+        """The gate in a run with these rules, for which the user names these blocking calls: as a rule, its own."""
+        del configured, codes
         return cls.gate
 
     def report(self, node: cst.CSTNode, *, fix: Fix | None = None, **facts: object) -> None:

@@ -11,12 +11,10 @@ from flake8_concurrency.knowledge.blocking import BLOCKING
 from flake8_concurrency.knowledge.schema import ClassFact
 
 _NAME = re.compile(r"[\w.]+")
-#: What stands in a text where Python calls a method without its name.
-_SYNTAX = {"__enter__": "with", "__exit__": "with", "__iter__": "for", "__next__": "for"}
-
-
 #: Stands for every method, where no list of names says which of a class's methods block.
 ANY = "*"
+#: What stands in a text where Python calls a method without its name.
+_SYNTAX = {"__enter__": "with", "__exit__": "with", "__iter__": "for", "__next__": "for", "__call__": ANY}
 
 
 @cache

@@ -116,7 +116,14 @@ class BlockingCalls:
             return self._method_entry(kind.args[1], str(kind.ref).rpartition(".")[2], func)
         if kind.name == "type" and kind.args[0] is not None and not self._callees.defines_constructor(kind.args[0]):
             return next((entry for entry in map(self._class_entry, self._kinds.mro(kind.args[0])) if entry), None)
-        return None
+        return self._object_entry(kind, func) if "." in kind.name else None
+
+    def _object_entry(self, kind: Kind, func: cst.BaseExpression) -> tuple[str, str, Blocking] | None:
+        """The entry of an object that is called: an attribute of which only the class tells anything, or `__call__`."""
+        found = None
+        if isinstance(func, cst.Attribute):
+            found = self._method_entry(self._kinds.of(func.value), func.attr.value, func)
+        return found or self._method_entry(kind, "__call__", func)
 
     @staticmethod
     def _class_entry(kind: Kind) -> tuple[str, str, Blocking] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 
 import libcst as cst
@@ -13,11 +13,13 @@ from flake8_concurrency.model.claims import Claims
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
 from flake8_concurrency.model.executors import Executors
 from flake8_concurrency.model.facts import Kind
+from flake8_concurrency.model.file_work import FileWork
 from flake8_concurrency.model.flow import Flow
 from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.locks import Locks
+from flake8_concurrency.model.loops import Loops
 from flake8_concurrency.model.names import Names
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
@@ -40,6 +42,7 @@ class FileModel:
         quiet: bool = False,
         program: bool = False,
         configured: Mapping[str, Blocking] | None = None,
+        codes: Collection[str] = (),
     ) -> None:
         self.tree = tree
         self.positions = positions
@@ -47,6 +50,8 @@ class FileModel:
         self.quiet = quiet
         #: True in scripts and command-line programs: the person at the terminal is their timeout.
         self.is_program = program
+        #: The codes of all rules of this run: one that speaks for others follows their tier.
+        self.codes = frozenset(codes)
         self._package = package
         self._configured = configured or {}
 
@@ -65,6 +70,10 @@ class FileModel:
     @cached_property
     def functions(self) -> Functions:
         return Functions(self, self._configured)
+
+    @cached_property
+    def file_work(self) -> FileWork:
+        return FileWork(self)
 
     @cached_property
     def flow(self) -> Flow:
@@ -105,6 +114,10 @@ class FileModel:
     @cached_property
     def locks(self) -> Locks:
         return Locks(self)
+
+    @cached_property
+    def loops(self) -> Loops:
+        return Loops(self)
 
     def forget(self) -> None:
         """Drop everything: nothing may be asked any more."""

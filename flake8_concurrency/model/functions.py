@@ -148,5 +148,9 @@ class Functions:
         return self._reaches[function]
 
 
-def _weight(chain: Chain) -> tuple[bool, int]:
-    return chain.leaf.fact.category == "file", len(chain.steps)
+#: What counts for less than anything else that a function does.
+_LIGHT = {"file": 1, "stat": 2}
+
+
+def _weight(chain: Chain) -> tuple[int, int]:
+    return _LIGHT.get(chain.leaf.fact.category, 0), len(chain.steps)
