@@ -8,6 +8,7 @@ from functools import cache
 
 from flake8_concurrency.knowledge import libraries, stdlib
 from flake8_concurrency.knowledge.blocking import BLOCKING
+from flake8_concurrency.knowledge.offloading import OFFLOADING
 from flake8_concurrency.knowledge.schema import ClassFact
 
 _NAME = re.compile(r"[\w.]+")
@@ -30,6 +31,16 @@ def blocking_words(*categories: str) -> Mapping[str, frozenset[str]]:
         if fact.category in categories:
             owner, _, name = key.rpartition(".")
             found.setdefault(_SYNTAX.get(name, name), set()).update(_evidence(owner, name, key))
+    return {name: frozenset(telling) for name, telling in found.items()}
+
+
+@cache
+def offloading_words() -> Mapping[str, frozenset[str]]:
+    """The last names of what runs a callable elsewhere, each with the words that tell what it is called on."""
+    found: dict[str, set[str]] = {}
+    for key in OFFLOADING:
+        owner, _, name = key.rpartition(".")
+        found.setdefault(name, set()).update(_evidence(owner, name, key))
     return {name: frozenset(telling) for name, telling in found.items()}
 
 

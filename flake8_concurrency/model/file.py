@@ -21,11 +21,13 @@ from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.locks import Locks
 from flake8_concurrency.model.loops import Loops
 from flake8_concurrency.model.names import Names
+from flake8_concurrency.model.offloads import Offloads
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.tree import Tree
+from flake8_concurrency.model.twins import Twins
 from flake8_concurrency.model.waits import Waits
 from flake8_concurrency.model.writes import Writes
 
@@ -114,6 +116,14 @@ class FileModel:
     @cached_property
     def locks(self) -> Locks:
         return Locks(self)
+
+    @cached_property
+    def offloads(self) -> Offloads:
+        return Offloads(self)
+
+    @cached_property
+    def twins(self) -> Twins:
+        return Twins(self)
 
     @cached_property
     def loops(self) -> Loops:

@@ -130,6 +130,10 @@ class Functions:
                     found[step.node] = Chain(steps, chain.leaf)
         return list(found.values())
 
+    def blocks(self, function: FunctionInfo) -> bool:
+        """Whether a function reaches anything that blocks."""
+        return bool(self._reached(function))
+
     def _reached(self, function: FunctionInfo) -> tuple[Chain, ...]:
         """The shortest chain from a function's body to a leaf of each category, files last."""
         if function not in self._reaches:
