@@ -15,14 +15,19 @@ _NAME = re.compile(r"[\w.]+")
 #: Stands for every method, where no list of names says which of a class's methods block.
 ANY = "*"
 #: What stands in a text where Python calls a method without its name.
-_SYNTAX = {"__enter__": "with", "__exit__": "with", "__iter__": "for", "__next__": "for", "__call__": ANY}
+_SYNTAX = {
+    **dict.fromkeys(("__enter__", "__exit__"), "with"),
+    **dict.fromkeys(("__iter__", "__next__"), "for"),
+    **dict.fromkeys(("__bool__", "__len__"), "if"),
+    "__call__": ANY,
+}
 
 
 @cache
 def blocking_words(*categories: str) -> Mapping[str, frozenset[str]]:
     """The last names of the calls of these categories, each with the words that tell what it is called on.
 
-    `with` and `for` stand for what those statements call, `*` for the methods of classes that block in all of them.
+    `with`, `for` and `if` stand for what those statements call, `*` for the methods of classes that block in all of them.
     One of the telling words is part of every way in which a text can show what is called: where a function is
     imported from, or which class an object has.
     """

@@ -36,6 +36,8 @@ _LAZY_WRAPPERS = frozenset(
     """builtins.enumerate builtins.zip builtins.iter builtins.filter itertools.islice itertools.chain tqdm.tqdm
     tqdm.auto.tqdm tqdm.std.tqdm tqdm.notebook.tqdm rich.progress.track""".split()
 )
+#: Functions that ask an object what a method of it tells.
+_ASKING = {"builtins.len": "__len__", "builtins.bool": "__bool__"}
 _PATHS = ("builtins.str", "builtins.bytes", "pathlib.PurePath", "os.PathLike")
 
 
@@ -53,6 +55,8 @@ class Leaf(NamedTuple):
         owner, _, method = self.name.rpartition(".")
         if method in ("__enter__", "__exit__"):
             return f"{'leaving' if method == '__exit__' else 'entering'} a `with` of {owner}"
+        if method in ("__bool__", "__len__"):
+            return f"{'testing' if method == '__bool__' else 'the length of'} {owner}"
         return f"reading {owner}" if method in ("__iter__", "__next__") else self.name
 
 
@@ -155,7 +159,8 @@ class BlockingCalls:
         """The dotted name of a library's variable, whatever is known of its type; empty for anything else."""
         if isinstance(node, cst.Attribute):
             owner = self._kinds.of(node.value)
-            return f"{owner.ref}.{node.attr.value}" if owner is not None and owner.name == "symbol" else ""
+            name = str(owner.ref) if owner is not None and owner.name == "symbol" else self._symbol(node.value)
+            return f"{name}.{node.attr.value}" if name else ""
         if isinstance(node, cst.Name):
             bindings = self._names.reaching(node) or ()
             return next((binding.target for binding in bindings if binding.how == "import"), "")
@@ -197,8 +202,12 @@ class BlockingCalls:
             leaf = self.leaf(node)
             if leaf is not None:
                 yield leaf
-            elif node.args and self._kinds.qualified(node.func) in READERS and not node.args[0].star:
-                yield from self._read(node.args[0].value)
+            elif node.args and not node.args[0].star:
+                name = self._kinds.qualified(node.func)
+                if name in READERS:
+                    yield from self._read(node.args[0].value)
+                elif name in _ASKING:
+                    yield from self._syntax(node.args[0].value, _ASKING[name])
         elif isinstance(node, cst.With) and node.asynchronous is None:
             for item in node.items:
                 yield from self._syntax(item.item, "__enter__")
@@ -208,6 +217,9 @@ class BlockingCalls:
             yield from self._read(node.iter)
         elif isinstance(node, cst.Yield) and isinstance(node.value, cst.From):
             yield from self._read(node.value.item)
+        elif isinstance(node, cst.If | cst.While | cst.IfExp | cst.Assert | cst.CompIf):
+            for part in _truths(node.test):
+                yield from self._syntax(part, "__bool__")
 
     def _syntax(self, node: cst.BaseExpression, method: str) -> Iterator[Leaf]:
         entry = self._method_entry(self._kinds.of(node), method, node)
@@ -221,7 +233,8 @@ class BlockingCalls:
             entry = self._entry(self._kinds.of(call.func), call.func)
             if entry is not None and entry[1] in LAZY:
                 yield Leaf(entry[0], entry[2], call)
-            elif self._kinds.qualified(call.func) in _LAZY_WRAPPERS:
+                return
+            if self._kinds.qualified(call.func) in _LAZY_WRAPPERS:
                 for arg in call.args:
                     yield from self._read(arg.value)
             elif entry is not None:
@@ -241,6 +254,20 @@ def _is_empty(node: cst.BaseExpression) -> bool:
     if isinstance(node, cst.SimpleString):
         return not node.evaluated_value
     return literal(node) == (None,)
+
+
+def _truths(test: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
+    """The objects that a test asks whether they are true."""
+    match test:
+        case cst.UnaryOperation(operator=cst.Not(), expression=inner):
+            yield from _truths(inner)
+        case cst.BooleanOperation(left=left, right=right):
+            yield from _truths(left)
+            yield from _truths(right)
+        case cst.Name() | cst.Attribute() | cst.Call() | cst.Subscript():
+            yield test
+        case cst.NamedExpr(value=value):
+            yield value
 
 
 def _terms(node: cst.BaseExpression) -> list[cst.BaseExpression]:

@@ -83,7 +83,8 @@ class Functions:
         """What blocks by itself in the function's own code."""
         if function not in self._leaves:
             found = (leaf for node in self._running(function) for leaf in self._blocking.leaves_at(node))
-            self._leaves[function] = tuple(found)
+            # What is called and then entered or read waits once.
+            self._leaves[function] = tuple({(leaf.node, leaf.fact.category): leaf for leaf in found}.values())
         return self._leaves[function]
 
     def _running(self, function: FunctionInfo) -> Iterator[cst.CSTNode]:
