@@ -27,8 +27,8 @@ _SYNTAX = {
 def blocking_words(*categories: str) -> Mapping[str, frozenset[str]]:
     """The last names of the calls of these categories, each with the words that tell what it is called on.
 
-    `with`, `for` and `if` stand for what those statements call, `*` for the methods of classes that block in all of them.
-    One of the telling words is part of every way in which a text can show what is called: where a function is
+    `with`, `for` and `if` stand for what those statements call, `*` for the methods of classes that block in all of
+    them. One of the telling words is part of every way in which a text can show what is called: where a function is
     imported from, or which class an object has.
     """
     found: dict[str, set[str]] = {}

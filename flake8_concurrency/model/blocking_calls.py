@@ -232,7 +232,7 @@ class BlockingCalls:
         if call is not None:
             entry = self._entry(self._kinds.of(call.func), call.func)
             if entry is not None and entry[1] in LAZY:
-                yield Leaf(entry[0], entry[2], call)
+                yield Leaf(entry[0], entry[2], node)
                 return
             if self._kinds.qualified(call.func) in _LAZY_WRAPPERS:
                 for arg in call.args:

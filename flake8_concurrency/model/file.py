@@ -11,6 +11,7 @@ from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.claims import Claims
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
+from flake8_concurrency.model.exchanges import Exchanges
 from flake8_concurrency.model.executors import Executors
 from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.file_work import FileWork
@@ -72,6 +73,10 @@ class FileModel:
     @cached_property
     def functions(self) -> Functions:
         return Functions(self, self._configured)
+
+    @cached_property
+    def exchanges(self) -> Exchanges:
+        return Exchanges(self)
 
     @cached_property
     def file_work(self) -> FileWork:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -34,36 +34,33 @@ class FileWork:
         function = self._file.definitions.functions[node]
         if self._file.is_program or not function.is_async or self._file.functions.runs_once(function):
             return
+        leaves = [leaf for leaf in self._file.functions.leaves(function) if leaf.fact.category == category]
+        opening = {self._place(leaf) for leaf in leaves if not _is_on_opened(leaf)}
         told: set[cst.CSTNode] = set()
-        for leaf in self._file.functions.leaves(function):
-            if leaf.fact.category == category:
-                place = self._block(leaf.node) or leaf.node
-                if place not in told and not (_is_on_opened(leaf) and self._is_told(leaf, told)):
-                    yield leaf
+        for leaf in leaves:
+            place = self._place(leaf)
+            if place not in told and not (_is_on_opened(leaf) and self._is_opened_by(opening, leaf)):
                 told.add(place)
+                yield leaf
 
-    def _is_told(self, leaf: Leaf, told: set[cst.CSTNode]) -> bool:
-        """Whether a file that is read or written is opened by a call that is told: around it, or in a `with`."""
+    def _place(self, leaf: Leaf) -> cst.CSTNode:
+        """The `with` block that a call enters, or else the call."""
+        parent = self._file.parent(leaf.node)
+        return self._file.parent(parent) if isinstance(parent, cst.WithItem) else leaf.node
+
+    def _is_opened_by(self, opening: Collection[cst.CSTNode], leaf: Leaf) -> bool:
+        """Whether a file that is read or written is opened by a call that is told: right there, or in a `with`."""
         node = leaf.node
         while isinstance(node, cst.Call | cst.Attribute):
             node = node.func if isinstance(node, cst.Call) else node.value
-            if node in told:
+            if node in opening:
                 return True
         for parent in self._file.ancestors(leaf.node):
             if isinstance(parent, cst.FunctionDef | cst.Lambda):
                 return False
-            if parent in told:
+            if parent in opening:
                 return True
         return False
-
-    def _block(self, node: cst.CSTNode) -> cst.With | None:
-        """The `with` block that a call enters."""
-        parent = self._file.parent(node)
-        if not isinstance(parent, cst.WithItem):
-            return None
-        block = self._file.parent(parent)
-        assert isinstance(block, cst.With)
-        return block
 
 
 def _is_on_opened(leaf: Leaf) -> bool:

@@ -73,9 +73,5 @@ class BlockingDatabase(Rule):
     gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True)
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
-        told: set[cst.CSTNode] = set()
-        for leaf in self.file.blocking_in(node):
-            if leaf.fact.category == "database" and leaf.node not in told:
-                told.add(leaf.node)
-                if not self.file.functions.holds_up_nobody(leaf.node):
-                    self.report(leaf.node, call=leaf, twin=leaf.fact.twin)
+        for leaf in self.file.exchanges.holding_up(node, "database"):
+            self.report(leaf.node, call=leaf, twin=leaf.fact.twin)
