@@ -64,7 +64,7 @@ def node_fields(kind: type[ast.AST]) -> tuple[str, ...]:
     if found is None:
         if issubclass(kind, ast.Import | ast.ImportFrom):
             found = ("names",)
-        elif issubclass(kind, ast.Constant | ast.Global | ast.Nonlocal):
+        elif issubclass(kind, ast.Constant | ast.Global | ast.Nonlocal | ast.MatchSingleton):
             found = ()
         else:
             found = tuple(name for name in kind._fields if name not in _NO_NODES)

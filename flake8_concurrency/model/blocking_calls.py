@@ -14,6 +14,7 @@ from flake8_concurrency.knowledge.blocking import (
     NON_BLOCKING_ARGUMENTS,
     ONLY_WHEN_BOUNDED,
     PATH_ARGUMENT,
+    STARTS_ONLY,
     blocking_method,
 )
 from flake8_concurrency.knowledge.schema import Blocking
@@ -79,8 +80,10 @@ class BlockingCalls:
             given.append(kind.ref)
             kind = kind.args[0]
         found = self._entry(kind, call.func)
-        if found is None or found[1] in LAZY or not all(self._waits(found[1], kind, one) for one in given):
+        if found is None or found[1] in LAZY:
             return None
+        if not all(self._waits(found[1], kind, one) for one in given):
+            return Leaf(found[0], STARTS_ONLY[found[1]], call) if found[1] in STARTS_ONLY else None
         return Leaf(found[0], found[2], call)
 
     def table_names(self, func: cst.BaseExpression) -> list[str]:
@@ -107,7 +110,7 @@ class BlockingCalls:
         if kind is None:
             # A `Class.*` entry covers methods of which the type is not known.
             if isinstance(func, cst.Attribute):
-                return self._method_entry(self._kinds.of(func.value), func.attr.value, func)
+                return self._method_entry(self._kinds.of(func.value), func.attr.value, func.value)
             return None
         if kind.name == "union":
             found = [self._entry(part, func) for part in kind.args]
@@ -117,7 +120,8 @@ class BlockingCalls:
             fact = self._configured.get(name) or BLOCKING.get(name)
             return None if fact is None else (name, name, fact)
         if kind.name == "method":
-            return self._method_entry(kind.args[1], str(kind.ref).rpartition(".")[2], func)
+            subject = func.value if isinstance(func, cst.Attribute) else None
+            return self._method_entry(kind.args[1], str(kind.ref).rpartition(".")[2], subject)
         if kind.name == "type" and kind.args[0] is not None and not self._callees.defines_constructor(kind.args[0]):
             return next((entry for entry in map(self._class_entry, self._kinds.mro(kind.args[0])) if entry), None)
         return self._object_entry(kind, func) if "." in kind.name else None
@@ -126,7 +130,7 @@ class BlockingCalls:
         """The entry of an object that is called: an attribute of which only the class tells anything, or `__call__`."""
         found = None
         if isinstance(func, cst.Attribute):
-            found = self._method_entry(self._kinds.of(func.value), func.attr.value, func)
+            found = self._method_entry(self._kinds.of(func.value), func.attr.value, func.value)
         return found or self._method_entry(kind, "__call__", func)
 
     @staticmethod
@@ -135,12 +139,12 @@ class BlockingCalls:
         return None if fact is None else (kind.name, kind.name, fact)
 
     def _method_entry(
-        self, receiver: Kind | None, method: str, func: cst.BaseExpression
+        self, receiver: Kind | None, method: str, subject: cst.BaseExpression | None
     ) -> tuple[str, str, Blocking] | None:
         if receiver is None or receiver.ref in (DONE, IMPATIENT):
             return None
         if receiver.name == "union":
-            found = [self._method_entry(part, method, func) for part in receiver.args]
+            found = [self._method_entry(part, method, subject) for part in receiver.args]
             return found[0] if all(one is not None for one in found) else None
         if isinstance(receiver.ref, ClassInfo) and self._callees.defines(receiver, method):
             return None
@@ -149,9 +153,9 @@ class BlockingCalls:
             fact = self._configured.get(f"{owner}.{method}")
             if fact is not None:
                 return f"{owner}.{method}", f"{owner}.{method}", fact
-        if isinstance(func, cst.Attribute):
+        if isinstance(subject, cst.Attribute | cst.Name):
             # `sys.stdout` is no file like others.
-            owners.insert(0, self._symbol(func.value))
+            owners.insert(0, self._symbol(subject))
         key = blocking_method(owners, method)
         return None if key is None else (f"{key.rpartition('.')[0]}.{method}", key, BLOCKING[key])
 
@@ -211,8 +215,9 @@ class BlockingCalls:
         elif isinstance(node, cst.With) and node.asynchronous is None:
             for item in node.items:
                 yield from self._syntax(item.item, "__enter__")
-                if not self._settled.on_leaving(node, item):
-                    yield from self._syntax(item.item, "__exit__")
+                for leaf in self._syntax(item.item, "__exit__"):
+                    if leaf.fact.category != "primitive" or not self._settled.on_leaving(node, item):
+                        yield leaf
         elif isinstance(node, cst.For | cst.CompFor) and node.asynchronous is None:
             yield from self._read(node.iter)
         elif isinstance(node, cst.Yield) and isinstance(node.value, cst.From):

@@ -62,6 +62,13 @@ class Offloads:
                 return Handed(name, how, value)
         return None
 
+    def hands_over_nothing(self, call: cst.Call) -> bool:
+        """Whether what is handed over never runs there: that is the greater defect."""
+        handed = self.of(call)
+        return handed is not None and (
+            self.called_too_early(handed) or self.coroutine_in_a_thread(handed, call) is not None
+        )
+
     # -- a call instead of a function ----------------------------------------------------------------------------------
 
     def called_too_early(self, handed: Handed) -> bool:
@@ -69,7 +76,10 @@ class Offloads:
         if not isinstance(handed.value, cst.Call):
             return False
         kind = self._file.kind(handed.value)
-        return kind is not None and self._cannot_be_called(kind)
+        if kind is None:
+            # Nothing that blocks gives a function.
+            return self._file.functions.blocking(handed.value) is not None
+        return self._cannot_be_called(kind)
 
     def _cannot_be_called(self, kind: Kind) -> bool:
         if kind.name == "union":
@@ -91,14 +101,14 @@ class Offloads:
         if handed.name in _AWAITING or self._is_awaited_twice(call):
             return None
         value = handed.value
-        if isinstance(value, cst.Call):
+        kind = self._file.kind(value)
+        if isinstance(value, cst.Call) and (kind is None or kind.name != "partial"):
             kind = self._file.kind(value.func)
-            if kind is not None and kind.name != "partial":
-                return self._coroutine_function(kind)
+            return None if kind is None or kind.name == "partial" else self._coroutine_function(kind)
         if isinstance(value, cst.Lambda):
             body = value.body
             return self._coroutine_function(self._file.kind(body.func)) if isinstance(body, cst.Call) else None
-        return self._coroutine_function(self._file.kind(value))
+        return self._coroutine_function(kind)
 
     def _coroutine_function(self, kind: Kind | None) -> str | None:
         if kind is not None and kind.name == "partial":

@@ -58,7 +58,9 @@ class DroppedFuture(Rule):
     quiet = True
 
     def visit_Call(self, node: cst.Call) -> None:
-        if self.file.futures.is_submit(node) and self._is_dropped(node) and not self._catches_everything(node):
+        if not self.file.futures.is_submit(node) or self.file.offloads.hands_over_nothing(node):
+            return
+        if self._is_dropped(node) and not self._catches_everything(node):
             self.report(node, call=f"{self.file.tree.module.code_for_node(node.func)}(...)")
 
     # -- where the future goes ---------------------------------------------------------------------------------------
