@@ -93,7 +93,9 @@ def seeds(gate: Gate, outline: Outline) -> set[Unit]:
         return _asking(gate, anchors, outline)
     if gate.reaches:
         return _entering_on_loop(gate, anchors, outline)
-    return {unit for unit in outline.units if _has_anchor(unit, gate, anchors, outline)}
+    found = {unit for unit in outline.units if _has_anchor(unit, gate, anchors, outline)}
+    # What runs once may read files: whoever runs it tells.
+    return found | _starting(found, outline) if gate.only_async else found
 
 
 def _live(gate: Gate, outline: Outline) -> set[str]:

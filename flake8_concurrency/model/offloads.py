@@ -12,7 +12,7 @@ from flake8_concurrency.knowledge.offloading import OFFLOADING, Offload
 from flake8_concurrency.model.calls import argument
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import Kind, class_fact
-from flake8_concurrency.model.spelling import dotted
+from flake8_concurrency.model.spelling import dotted, last_name
 from flake8_concurrency.words import inside, last_names
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ _AWAITED = frozenset(
 )
 #: Decorators that leave a coroutine function one.
 _TRANSPARENT = frozenset("staticmethod classmethod override final abstractmethod".split())
-#: The asking and answering of the gate.
-_HANDED, _UNAWAITED = "<handed over>", "<not awaited>"
+#: The last names of all others.
+_NOT_AWAITED = {name.rpartition(".")[2] for name in OFFLOADING} - {name.rpartition(".")[2] for name in _AWAITED}
 _KEYWORDS = frozenset(offload.keyword for offload in OFFLOADING.values() if offload.keyword is not None)
 #: A callable stands among the first arguments.
 _FIRST = 2
@@ -101,22 +101,24 @@ class Offloads:
         if handed.name in _AWAITING or self._is_awaited_twice(call):
             return None
         value = handed.value
-        kind = self._file.kind(value)
-        if isinstance(value, cst.Call) and (kind is None or kind.name != "partial"):
-            kind = self._file.kind(value.func)
-            return None if kind is None or kind.name == "partial" else self._coroutine_function(kind)
         if isinstance(value, cst.Lambda):
-            body = value.body
-            return self._coroutine_function(self._file.kind(body.func)) if isinstance(body, cst.Call) else None
-        return self._coroutine_function(kind)
-
-    def _coroutine_function(self, kind: Kind | None) -> str | None:
+            value = value.body
+            return self._coroutine_function(value.func) if isinstance(value, cst.Call) else None
+        if not isinstance(value, cst.Call):
+            return self._coroutine_function(value)
+        kind = self._file.kind(value)
         if kind is not None and kind.name == "partial":
-            kind = kind.args[0]
-        if kind is None or kind.name != "function" or not isinstance(kind.ref, FunctionInfo):
+            return self._coroutine_function(value.args[0].value) if value.args else None
+        return self._coroutine_function(value.func)
+
+    def _coroutine_function(self, node: cst.BaseExpression) -> str | None:
+        """The coroutine function of the file that an expression names."""
+        kind = self._file.kind(node)
+        if kind is None or not isinstance(kind.ref, FunctionInfo) or kind.name != "function":
             return None
         function = kind.ref
-        return function.qualified_name if function.is_async and function.decorator_names <= _TRANSPARENT else None
+        is_plain = function.decorator_names <= _TRANSPARENT and function.name == last_name(node)
+        return function.qualified_name if function.is_async and is_plain else None
 
     def _is_awaited_twice(self, call: cst.Call) -> bool:
         """`await (await to_thread(f))`: the coroutine comes back and runs here."""
@@ -198,43 +200,68 @@ def _handed(call: ast.Call) -> Iterator[ast.expr]:
     yield from (word.value for word in call.keywords if word.arg in _KEYWORDS)
 
 
+def _here(root: ast.AST, what: str) -> str:
+    """Stands for something in this piece of the text, and in no other."""
+    return f"<{what} on line {getattr(root, 'lineno', 0)}>"
+
+
 def asks_called(root: ast.AST) -> set[str]:
-    """Something, where a call is given the result of another."""
+    """Something here, where a call is given the result of another."""
     calls = (node for node in inside(root) if isinstance(node, ast.Call))
-    return {_HANDED} if any(isinstance(given, ast.Call) for call in calls for given in _handed(call)) else set()
+    is_given = any(isinstance(given, ast.Call) for call in calls for given in _handed(call))
+    return {_here(root, "called")} if is_given else set()
 
 
 def answers_called(root: ast.AST, names: Collection[str]) -> set[str]:
-    """The same, where one of these names is called."""
-    calls = (node for node in inside(root) if isinstance(node, ast.Call) and not _disjoint(node.func, names))
-    return {_HANDED} if any(isinstance(given, ast.Call) for call in calls for given in _handed(call)) else set()
+    """The same, where one of these names is what is called."""
+    calls = (node for node in inside(root) if isinstance(node, ast.Call) and _is_one_of(node.func, names))
+    is_given = any(isinstance(given, ast.Call) for call in calls for given in _handed(call))
+    return {_here(root, "called")} if is_given else set()
 
 
 def asks_coroutine(root: ast.AST) -> set[str]:
-    """The names of what calls are given, and something for a call that is not awaited."""
+    """What calls are given, `to_thread(deliver`, and something here for a call of which only the value is used."""
     found: set[str] = set()
-    awaited: set[int] = set()
     for node in inside(root):
-        if isinstance(node, ast.Await):
-            awaited.add(id(node.value))
-        elif isinstance(node, ast.Call):
+        if isinstance(node, ast.Call):
             for given in _handed(node):
                 parts = inside(given) if isinstance(given, ast.Call | ast.Lambda) else [given]
-                found.update(name for part in parts if isinstance(part, ast.expr) for name in _name(part))
-    if any(isinstance(node, ast.Call) and id(node) not in awaited for node in inside(root)):
-        found.add(_UNAWAITED)
+                handed = {name for part in parts if isinstance(part, ast.expr) for name in _name(part)}
+                found.update(f"{callee}({name}" for callee in last_names(node.func) for name in handed)
+        if any(isinstance(value, ast.Call) for value in _used(node)):
+            found.add(_here(root, "used"))
     return found
 
 
 def answers_coroutine(root: ast.AST, names: Collection[str]) -> set[str]:
-    """The names of coroutine functions, and something where one of these names is called and not awaited."""
+    """The coroutine functions here, given to each of these names, and something where one of these is not awaited."""
     nodes = inside(root)
-    found = {node.name for node in nodes if isinstance(node, ast.AsyncFunctionDef)}
-    awaited = {id(node.value) for node in nodes if isinstance(node, ast.Await)}
-    calls = (node for node in nodes if isinstance(node, ast.Call) and id(node) not in awaited)
-    if any(not _disjoint(call.func, names) for call in calls):
-        found.add(_UNAWAITED)
+    made = {node.name for node in nodes if isinstance(node, ast.AsyncFunctionDef)}
+    found = {f"{callee}({name}" for callee in names for name in made}
+    awaited = set(names) - _NOT_AWAITED
+    if any(isinstance(value, ast.Call) and _is_one_of(value.func, awaited) for node in nodes for value in _used(node)):
+        found.add(_here(root, "used"))
     return found
+
+
+def _used(node: ast.AST) -> list[ast.expr]:
+    """What a node uses as a value, tests, or drops."""
+    match node:
+        case ast.Expr() | ast.Attribute() | ast.Subscript() | ast.Assign() | ast.FormattedValue():
+            return [node.value]
+        case ast.If() | ast.While() | ast.IfExp() | ast.Assert():
+            return [node.test]
+        case ast.For() | ast.comprehension():
+            return [node.iter, *getattr(node, "ifs", ())]
+        case ast.BinOp():
+            return [node.left, node.right]
+        case ast.UnaryOp():
+            return [node.operand]
+        case ast.BoolOp():
+            return node.values
+        case ast.Compare():
+            return [node.left, *node.comparators]
+    return []
 
 
 def _name(node: ast.expr) -> list[str]:
@@ -243,5 +270,5 @@ def _name(node: ast.expr) -> list[str]:
     return [node.attr] if isinstance(node, ast.Attribute) else []
 
 
-def _disjoint(func: ast.expr, names: Collection[str]) -> bool:
-    return not any(name in names for name in last_names(func))
+def _is_one_of(func: ast.expr, names: Collection[str]) -> bool:
+    return any(name in names for name in last_names(func))
