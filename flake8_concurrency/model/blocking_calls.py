@@ -66,6 +66,7 @@ class BlockingCalls:
 
     def __init__(self, file: FileModel, callees: Callees, configured: Mapping[str, Blocking]) -> None:
         self._names = file.names
+        self._parents = file.tree.parents
         self._kinds = file.kinds
         self._callees = callees
         self._configured = configured
@@ -205,7 +206,9 @@ class BlockingCalls:
         if isinstance(node, cst.Call):
             leaf = self.leaf(node)
             if leaf is not None:
-                yield leaf
+                # What is awaited is not what the tables know.
+                if not isinstance(self._parents[node], cst.Await):
+                    yield leaf
             elif node.args and not node.args[0].star:
                 name = self._kinds.qualified(node.func)
                 if name in READERS:

@@ -21,6 +21,7 @@ _OPENED = (
     "tempfile.TemporaryDirectory.",
     "fsspec.core.OpenFile.",
 )
+_WRAPPERS = frozenset({"trio.wrap_file", "anyio.wrap_file"})
 
 
 class FileWork:
@@ -34,7 +35,8 @@ class FileWork:
         function = self._file.definitions.functions[node]
         if self._file.is_program or not function.is_async or self._file.functions.runs_once(function):
             return
-        leaves = [leaf for leaf in self._file.functions.leaves(function) if leaf.fact.category == category]
+        found = (leaf for leaf in self._file.functions.leaves(function) if leaf.fact.category == category)
+        leaves = [leaf for leaf in found if not self._is_wrapped(leaf)]
         opening = {self._place(leaf) for leaf in leaves if not _is_on_opened(leaf)}
         told: set[cst.CSTNode] = set()
         for leaf in leaves:
@@ -42,6 +44,12 @@ class FileWork:
             if place not in told and not (_is_on_opened(leaf) and self._is_opened_by(opening, leaf)):
                 told.add(place)
                 yield leaf
+
+    def _is_wrapped(self, leaf: Leaf) -> bool:
+        """Whether a file is made one whose methods are awaited: the author knows."""
+        parent = self._file.parent(leaf.node)
+        call = self._file.parent(parent) if isinstance(parent, cst.Arg) else None
+        return isinstance(call, cst.Call) and self._file.qualified(call.func) in _WRAPPERS
 
     def _place(self, leaf: Leaf) -> cst.CSTNode:
         """The `with` block that a call enters, or else the call."""
