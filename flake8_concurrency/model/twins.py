@@ -104,9 +104,10 @@ class Twins:
         elsewhere = {name for other in others for name in self._direct(other)}
         for name, call in here.items():
             # Where one method does both, its author has chosen; and what the tables know, they know better.
-            if name in offloaded and name not in elsewhere and offloaded[name] not in function.calls:
-                if not self._file.functions.table_names(call.func):
-                    yield call, offloaded[name]
+            if name not in offloaded or name in elsewhere or offloaded[name] in function.calls:
+                continue
+            if not self._file.functions.table_names(call.func):
+                yield call, offloaded[name]
 
     def _direct(self, function: FunctionInfo) -> dict[str, cst.Call]:
         """What a method calls on its own object and does not await, each with the first place."""
