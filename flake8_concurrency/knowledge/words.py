@@ -60,7 +60,15 @@ def _class(name: str) -> ClassFact | None:
 
 
 #: Packages of which a file may import anything: there only the name itself tells.
-_EVERYWHERE = frozenset("asyncio builtins collections contextlib logging sys types typing typing_extensions".split())
+_EVERYWHERE = frozenset(
+    "asyncio builtins collections contextlib logging sqlalchemy sys types typing typing_extensions".split()
+)
+#: Packages that are imported for much else: what they give is told by the name of what gives it.
+_POPULAR = frozenset(
+    "argparse cmd fastapi ftplib http imaplib nntplib os poplib shlex starlette subprocess urllib warnings xmlrpc".split()
+)
+#: Members that others have as well: the class that has them tells more.
+_COMMON = frozenset("session connection connect begin engine bind".split())
 
 
 def _named(name: str) -> set[str]:
@@ -91,14 +99,15 @@ def _telling(class_name: str) -> frozenset[str]:
         name = pending.pop()
         found |= _named(name)
         for giver in _givers().get(name, ()):
-            found |= _named(giver)
+            popular = giver.partition(".")[0] in _POPULAR
+            found |= {giver.rpartition(".")[2]} if popular else _named(giver)
         more = set(_derived().get(name, ()))
         for owner, member in _owners().get(name, ()):
             # What a method gives is known through the object that has it; only where everybody has one, by its name.
-            if owner.partition(".")[0] in _EVERYWHERE and not member.startswith("__"):
-                found.add(member)
-            else:
+            if owner.partition(".")[0] not in _EVERYWHERE | _POPULAR or member.startswith("__") or member in _COMMON:
                 more.add(owner)
+            elif owner not in wanted:
+                found.add(member)
         pending += more - wanted
         wanted |= more
     return frozenset(found)
