@@ -65,7 +65,8 @@ _EVERYWHERE = frozenset(
 )
 #: Packages that are imported for much else: what they give is told by the name of what gives it.
 _POPULAR = frozenset(
-    "argparse cmd fastapi ftplib http imaplib nntplib os poplib shlex starlette subprocess urllib warnings xmlrpc".split()
+    """argparse cmd fastapi ftplib http imaplib nntplib os poplib shlex starlette subprocess urllib warnings
+    xmlrpc""".split()
 )
 #: Members that others have as well: the class that has them tells more.
 _COMMON = frozenset("session connection connect begin engine bind".split())

@@ -13,7 +13,6 @@ from flake8_concurrency.model.calls import argument
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import Kind, class_fact
 from flake8_concurrency.model.spelling import dotted, last_name
-from flake8_concurrency.words import inside, last_names
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -207,14 +206,14 @@ def _here(root: ast.AST, what: str) -> str:
 
 def asks_called(root: ast.AST) -> set[str]:
     """Something here, where a call is given the result of another."""
-    calls = (node for node in inside(root) if isinstance(node, ast.Call))
+    calls = (node for node in ast.walk(root) if isinstance(node, ast.Call))
     is_given = any(isinstance(given, ast.Call) for call in calls for given in _handed(call))
     return {_here(root, "called")} if is_given else set()
 
 
 def answers_called(root: ast.AST, names: Collection[str]) -> set[str]:
     """The same, where one of these names is what is called."""
-    calls = (node for node in inside(root) if isinstance(node, ast.Call) and _is_one_of(node.func, names))
+    calls = (node for node in ast.walk(root) if isinstance(node, ast.Call) and _is_one_of(node.func, names))
     is_given = any(isinstance(given, ast.Call) for call in calls for given in _handed(call))
     return {_here(root, "called")} if is_given else set()
 
@@ -222,12 +221,12 @@ def answers_called(root: ast.AST, names: Collection[str]) -> set[str]:
 def asks_coroutine(root: ast.AST) -> set[str]:
     """What calls are given, `to_thread(deliver`, and something here for a call of which only the value is used."""
     found: set[str] = set()
-    for node in inside(root):
+    for node in ast.walk(root):
         if isinstance(node, ast.Call):
             for given in _handed(node):
-                parts = inside(given) if isinstance(given, ast.Call | ast.Lambda) else [given]
+                parts = ast.walk(given) if isinstance(given, ast.Call | ast.Lambda) else [given]
                 handed = {name for part in parts if isinstance(part, ast.expr) for name in _name(part)}
-                found.update(f"{callee}({name}" for callee in last_names(node.func) for name in handed)
+                found.update(f"{callee}({name}" for callee in _name(node.func) for name in handed)
         if any(isinstance(value, ast.Call) for value in _used(node)):
             found.add(_here(root, "used"))
     return found
@@ -235,7 +234,7 @@ def asks_coroutine(root: ast.AST) -> set[str]:
 
 def answers_coroutine(root: ast.AST, names: Collection[str]) -> set[str]:
     """The coroutine functions here, given to each of these names, and something where one of these is not awaited."""
-    nodes = inside(root)
+    nodes = list(ast.walk(root))
     made = {node.name for node in nodes if isinstance(node, ast.AsyncFunctionDef)}
     found = {f"{callee}({name}" for callee in names for name in made}
     awaited = set(names) - _NOT_AWAITED
@@ -271,4 +270,4 @@ def _name(node: ast.expr) -> list[str]:
 
 
 def _is_one_of(func: ast.expr, names: Collection[str]) -> bool:
-    return any(name in names for name in last_names(func))
+    return any(name in names for name in _name(func))

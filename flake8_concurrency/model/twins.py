@@ -12,7 +12,6 @@ import libcst as cst
 from flake8_concurrency.knowledge.offloading import OFFLOADING
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.spelling import dotted, last_name
-from flake8_concurrency.words import inside, last_names
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -149,6 +148,6 @@ def asks_offloaded(root: ast.AST) -> set[str]:
 
 def answers_offloaded(root: ast.AST, names: Collection[str]) -> set[str]:
     """The last names of what calls of these names are given."""
-    calls = (node for node in inside(root) if isinstance(node, ast.Call))
-    handed = (call for call in calls if any(name in names for name in last_names(call.func)))
+    calls = (node for node in ast.walk(root) if isinstance(node, ast.Call))
+    handed = (call for call in calls if getattr(call.func, "attr", getattr(call.func, "id", "")) in names)
     return {arg.attr for call in handed for arg in call.args if isinstance(arg, ast.Attribute)}
