@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import gc
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ import libcst as cst
 from flake8_concurrency import catalogue
 from flake8_concurrency.gate import Slice, narrow, whole
 from flake8_concurrency.knowledge.schema import Blocking
-from flake8_concurrency.model.file import FileModel
+from flake8_concurrency.model.file import FileModel, Run
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.programs import is_program
 from flake8_concurrency.model.tree import Tree
@@ -65,7 +65,8 @@ def lint(
                 module = cst.parse_module(part.text)
             except cst.ParserSyntaxError as error:
                 return _not_analysed(rules, _reason(error, part))
-            model = _model(module, part, options, quiet=quiet, program=is_program(filename, source, tree))
+            codes = {rule.code for rule in rules}
+            model = _model(module, part, options, codes, quiet=quiet, program=is_program(filename, source, tree))
             return _findings(model, part.rules)
     except RecursionError:
         return _not_analysed(rules, "it is nested too deeply")
@@ -96,7 +97,9 @@ def _parsed(source: str) -> ast.Module:
         raise SyntaxError(str(error)) from error
 
 
-def _model(module: cst.Module, part: Slice, options: Options, *, quiet: bool, program: bool) -> FileModel:
+def _model(
+    module: cst.Module, part: Slice, options: Options, codes: Collection[str], *, quiet: bool, program: bool
+) -> FileModel:
     tree = Tree(module)
     configured = {
         name: Blocking("configured", f"await {twin}(...)" if twin else "an async twin, or await asyncio.to_thread(...)")
@@ -104,7 +107,8 @@ def _model(module: cst.Module, part: Slice, options: Options, *, quiet: bool, pr
     }
     positions = Positions(tree, part.starts, part.lines)
     named = {rule.code for rule in part.rules if options.is_named(rule)}
-    return FileModel(tree, positions, quiet=quiet, program=program, configured=configured, named=named)
+    run = Run(quiet, program, configured, frozenset(named), frozenset(codes))
+    return FileModel(tree, positions, run=run)
 
 
 def _findings(model: FileModel, rules: Sequence[type[Rule]]) -> list[Located]:

@@ -48,9 +48,10 @@ def narrow(
 
     `configured` are the user's blocking calls, `named` the codes of the rules that the user asks for.
     """
+    codes = {rule.code for rule in rules}
     asked = {rule: rule.named_gate if rule.code in named else None for rule in rules}
     gates = could_speak(
-        {rule: asked[rule] or rule.gate_for(configured) for rule in rules}, set(WORD.findall("".join(lines)))
+        {rule: asked[rule] or rule.gate_for(configured, codes) for rule in rules}, set(WORD.findall("".join(lines)))
     )
     if not gates:
         return None
@@ -102,7 +103,11 @@ def seeds(gate: Gate, outline: Outline) -> set[Unit]:
         return _asking(gate, anchors, outline)
     if gate.reaches:
         return _entering_on_loop(gate, anchors, outline)
-    return _kept(gate, {unit for unit in outline.units if _has_anchor(unit, gate, anchors, outline)}, outline)
+    found = {unit for unit in outline.units if _has_anchor(unit, gate, anchors, outline)}
+    if gate.only_async:
+        # What runs once may read files: whoever runs it tells.
+        found |= _starting(found, outline)
+    return _kept(gate, found, outline)
 
 
 def _kept(gate: Gate, found: set[Unit], outline: Outline) -> set[Unit]:

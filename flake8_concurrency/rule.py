@@ -52,7 +52,7 @@ class Gate(NamedTuple):
     or in what it leads to by name. A kind is only ever known through a word: no `requests` means no `requests.Session`.
 
     `needs` gives anchors words of the same sense: of those named for an anchor one occurs where it is called, or in
-    what that leads to. `with` and `for` are anchors for what those statements call, and `*` is one for every call.
+    what that leads to. `with`, `for` and `if` are anchors for what those statements call, `*` is one for every call.
 
     A rule whose findings contain no fixed word `asks`: for a function's `ast` tree it gives words, none where no
     finding can stand. Something that the function, or whatever calls it, leads to must answer one of them: what
@@ -111,9 +111,9 @@ class Rule(cst.CSTVisitor):
         self.findings: list[Finding] = []
 
     @classmethod
-    def gate_for(cls, configured: Collection[str]) -> Gate:
-        """The gate in a run for which the user names these blocking calls: the rule's own, unless it looks for them."""
-        del configured
+    def gate_for(cls, configured: Collection[str], codes: Collection[str] = ()) -> Gate:
+        """The gate in a run with these rules, for which the user names these blocking calls: as a rule, its own."""
+        del configured, codes
         return cls.gate
 
     def report(self, node: cst.CSTNode, *, fix: Fix | None = None, **facts: object) -> None:

@@ -39,6 +39,10 @@ _THIS = frozenset({"self", "cls"})
 _READING = frozenset("list tuple set frozenset sorted sum any all max min dict next deque".split())
 
 
+#: Functions that ask what they are given, as `if` does.
+_ASKING = frozenset({"len", "bool"})
+
+
 #: Methods that put something into a container.
 _FILLING = frozenset("append appendleft add insert put put_nowait extend extendleft update setdefault".split())
 
@@ -46,7 +50,7 @@ _FILLING = frozenset("append appendleft add insert put put_nowait extend extendl
 class Called(NamedTuple):
     """A call: the last name of its callee, whether it runs on the event loop, and the words of the whole callee.
 
-    `with` and `for` call too; their words are those of what they enter and read.
+    `with`, `for` and `if` call too; their words are those of what they enter, read and test.
     """
 
     name: str
@@ -224,12 +228,17 @@ def calls(root: ast.AST, giving: Collection[str] = GIVING) -> list[Called]:
             found += [Called(name, on_loop, callee) for name in last_names(node.func)]
             if node.args and not _READING.isdisjoint(callee):
                 found.append(Called("for", on_loop, frozenset(value_words(node.args[0], giving))))
+            elif node.args and not _ASKING.isdisjoint(callee):
+                found.append(Called("if", on_loop, frozenset(value_words(node.args[0], giving))))
         elif isinstance(node, ast.With):
             found += [Called("with", on_loop, frozenset(value_words(item.context_expr, giving))) for item in node.items]
         elif isinstance(node, ast.YieldFrom):
             found.append(Called("for", on_loop, frozenset(value_words(node.value, giving))))
         elif isinstance(node, ast.For | ast.comprehension):
             found.append(Called("for", on_loop, frozenset(value_words(node.iter, giving))))
+            found += [Called("if", on_loop, frozenset(value_words(test, giving))) for test in getattr(node, "ifs", ())]
+        elif isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert) and node.test.__class__ is not ast.Compare:
+            found.append(Called("if", on_loop, frozenset(value_words(node.test, giving))))
         elif isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
             node = node.value
         stack += [(child, on_loop) for child in children(node)]

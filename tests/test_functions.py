@@ -9,7 +9,7 @@ import pytest
 
 from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.definitions import FunctionInfo
-from flake8_concurrency.model.file import FileModel
+from flake8_concurrency.model.file import FileModel, Run
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.tree import Tree
 from tests.model_probe import model, probes
@@ -90,7 +90,8 @@ def chains(body: str, name: str = "f") -> list[str]:
         ("[y for y in zip(as_completed(x), os.walk('x'))]", ["concurrent.futures.as_completed", "os.walk"]),
         ("yield from open('x')", ["builtins.open"]),
         ("asyncio.to_thread(list, (time.sleep(y) for y in x))", []),
-        ("keep(time.sleep(y) for y in x)", ["time.sleep"]),
+        ("keep(time.sleep(y) for y in x)", []),
+        ("''.join(time.sleep(y) for y in x)", ["time.sleep"]),
         ("[time.sleep(y) for y in x]", ["time.sleep"]),
         ("lambda: time.sleep(1)", []),
     ],
@@ -260,14 +261,16 @@ def test_configured_calls() -> None:
     source = "import my\ndef f(c: my.Client):\n    my.fetch()\n    my.other()\n"
     tree = Tree(cst.parse_module(source))
     configured = {"my.fetch": Blocking("configured", "await my.afetch(...)")}
-    file = FileModel(tree, Positions(tree, ()), configured=configured)
+    file = FileModel(tree, Positions(tree, ()), run=Run(configured=configured))
     assert [leaf.name for leaf in file.functions.leaves(function(file, "f"))] == ["my.fetch"]
 
 
 def test_a_configured_method() -> None:
     source = "import requests\ndef f(s: requests.Session):\n    s.mount('x', 1)\n"
     tree = Tree(cst.parse_module(source))
-    file = FileModel(tree, Positions(tree, ()), configured={"requests.Session.mount": Blocking("configured", "x")})
+    file = FileModel(
+        tree, Positions(tree, ()), run=Run(configured={"requests.Session.mount": Blocking("configured", "x")})
+    )
     assert [leaf.name for leaf in file.functions.leaves(function(file, "f"))] == ["requests.Session.mount"]
 
 

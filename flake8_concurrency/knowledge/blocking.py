@@ -546,6 +546,11 @@ PATH_ARGUMENT: dict[str, tuple[int, str]] = {
     "wave.open": (0, "f"),
 }
 
+#: Calls that start a program and leave it alone when an argument says so.
+STARTS_ONLY: dict[str, Blocking] = {
+    key: Blocking("popen", _SUBPROCESS) for key in BLOCKING if key.startswith("os.spawn")
+}
+
 #: Puts that wait only when the queue was made with a size.
 ONLY_WHEN_BOUNDED: frozenset[str] = frozenset({"queue.Queue.put", "multiprocessing.queues.Queue.put"})
 

@@ -8,23 +8,27 @@ from functools import cache
 
 from flake8_concurrency.knowledge import libraries, stdlib
 from flake8_concurrency.knowledge.blocking import BLOCKING
+from flake8_concurrency.knowledge.offloading import OFFLOADING
 from flake8_concurrency.knowledge.schema import ClassFact
 
 _NAME = re.compile(r"[\w.]+")
-#: What stands in a text where Python calls a method without its name.
-_SYNTAX = {"__enter__": "with", "__exit__": "with", "__iter__": "for", "__next__": "for"}
-
-
 #: Stands for every method, where no list of names says which of a class's methods block.
 ANY = "*"
+#: What stands in a text where Python calls a method without its name.
+_SYNTAX = {
+    **dict.fromkeys(("__enter__", "__exit__"), "with"),
+    **dict.fromkeys(("__iter__", "__next__"), "for"),
+    **dict.fromkeys(("__bool__", "__len__"), "if"),
+    "__call__": ANY,
+}
 
 
 @cache
 def blocking_words(*categories: str) -> Mapping[str, frozenset[str]]:
     """The last names of the calls of these categories, each with the words that tell what it is called on.
 
-    `with` and `for` stand for what those statements call, `*` for the methods of classes that block in all of them.
-    One of the telling words is part of every way in which a text can show what is called: where a function is
+    `with`, `for` and `if` stand for what those statements call, `*` for the methods of classes that block in all of
+    them. One of the telling words is part of every way in which a text can show what is called: where a function is
     imported from, or which class an object has.
     """
     return calling_words(*(key for key, fact in BLOCKING.items() if fact.category in categories))
@@ -45,6 +49,16 @@ def class_words(*names: str) -> frozenset[str]:
     return frozenset().union(*map(_telling, names))
 
 
+@cache
+def offloading_words() -> Mapping[str, frozenset[str]]:
+    """The last names of what runs a callable elsewhere, each with the words that tell what it is called on."""
+    found: dict[str, set[str]] = {}
+    for key in OFFLOADING:
+        owner, _, name = key.rpartition(".")
+        found.setdefault(name, set()).update(_evidence(owner, name, key))
+    return {name: frozenset(telling) for name, telling in found.items()}
+
+
 def _evidence(owner: str, name: str, key: str) -> frozenset[str]:
     if _class(owner) is not None or name == ANY:
         return _telling(owner)
@@ -56,7 +70,16 @@ def _class(name: str) -> ClassFact | None:
 
 
 #: Packages of which a file may import anything: there only the name itself tells.
-_EVERYWHERE = frozenset("asyncio builtins collections contextlib logging sys types typing typing_extensions".split())
+_EVERYWHERE = frozenset(
+    "asyncio builtins collections contextlib logging sqlalchemy sys types typing typing_extensions".split()
+)
+#: Packages that are imported for much else: what they give is told by the name of what gives it.
+_POPULAR = frozenset(
+    """argparse cmd fastapi ftplib http imaplib nntplib os poplib shlex starlette subprocess urllib warnings
+    xmlrpc""".split()
+)
+#: Members that others have as well: the class that has them tells more.
+_COMMON = frozenset("session connection connect begin engine bind".split())
 
 
 def _named(name: str) -> set[str]:
@@ -87,14 +110,15 @@ def _telling(class_name: str) -> frozenset[str]:
         name = pending.pop()
         found |= _named(name)
         for giver in _givers().get(name, ()):
-            found |= _named(giver)
+            popular = giver.partition(".")[0] in _POPULAR
+            found |= {giver.rpartition(".")[2]} if popular else _named(giver)
         more = set(_derived().get(name, ()))
         for owner, member in _owners().get(name, ()):
             # What a method gives is known through the object that has it; only where everybody has one, by its name.
-            if owner.partition(".")[0] in _EVERYWHERE and not member.startswith("__"):
-                found.add(member)
-            else:
+            if owner.partition(".")[0] not in _EVERYWHERE | _POPULAR or member.startswith("__") or member in _COMMON:
                 more.add(owner)
+            elif owner not in wanted:
+                found.add(member)
         pending += more - wanted
         wanted |= more
     return frozenset(found)

@@ -11,7 +11,12 @@ from flake8_concurrency.model.spelling import dotted
 from flake8_concurrency.model.tree import COMPREHENSIONS, Scope, Tree
 
 #: Marked nodes that bind no name.
-_BINDING_NOTHING = frozenset({cst.Call, cst.Expr, cst.Return, cst.Await, cst.Yield, cst.Match})
+_BINDING_NOTHING = frozenset(
+    {
+        *(cst.Call, cst.Expr, cst.Return, cst.Await, cst.Yield, cst.Match),
+        *(cst.Assert, cst.CompIf, cst.If, cst.IfExp, cst.While),
+    }
+)
 #: In a path: some position after a starred one (`*a, b = v`: b), and the starred target itself.
 UNKNOWN_POSITION, STARRED = -1, -2
 

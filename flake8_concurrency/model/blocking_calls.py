@@ -14,6 +14,7 @@ from flake8_concurrency.knowledge.blocking import (
     NON_BLOCKING_ARGUMENTS,
     ONLY_WHEN_BOUNDED,
     PATH_ARGUMENT,
+    STARTS_ONLY,
     blocking_method,
 )
 from flake8_concurrency.knowledge.schema import Blocking
@@ -36,6 +37,8 @@ _LAZY_WRAPPERS = frozenset(
     """builtins.enumerate builtins.zip builtins.iter builtins.filter itertools.islice itertools.chain tqdm.tqdm
     tqdm.auto.tqdm tqdm.std.tqdm tqdm.notebook.tqdm rich.progress.track""".split()
 )
+#: Functions that ask an object what a method of it tells.
+_ASKING = {"builtins.len": "__len__", "builtins.bool": "__bool__"}
 _PATHS = ("builtins.str", "builtins.bytes", "pathlib.PurePath", "os.PathLike")
 
 
@@ -53,6 +56,8 @@ class Leaf(NamedTuple):
         owner, _, method = self.name.rpartition(".")
         if method in ("__enter__", "__exit__"):
             return f"{'leaving' if method == '__exit__' else 'entering'} a `with` of {owner}"
+        if method in ("__bool__", "__len__"):
+            return f"{'testing' if method == '__bool__' else 'the length of'} {owner}"
         return f"reading {owner}" if method in ("__iter__", "__next__") else self.name
 
 
@@ -61,6 +66,7 @@ class BlockingCalls:
 
     def __init__(self, file: FileModel, callees: Callees, configured: Mapping[str, Blocking]) -> None:
         self._names = file.names
+        self._parents = file.tree.parents
         self._kinds = file.kinds
         self._callees = callees
         self._configured = configured
@@ -75,8 +81,10 @@ class BlockingCalls:
             given.append(kind.ref)
             kind = kind.args[0]
         found = self._entry(kind, call.func)
-        if found is None or found[1] in LAZY or not all(self._waits(found[1], kind, one) for one in given):
+        if found is None or found[1] in LAZY:
             return None
+        if not all(self._waits(found[1], kind, one) for one in given):
+            return Leaf(found[0], STARTS_ONLY[found[1]], call) if found[1] in STARTS_ONLY else None
         return Leaf(found[0], found[2], call)
 
     def table_names(self, func: cst.BaseExpression) -> list[str]:
@@ -103,7 +111,7 @@ class BlockingCalls:
         if kind is None:
             # A `Class.*` entry covers methods of which the type is not known.
             if isinstance(func, cst.Attribute):
-                return self._method_entry(self._kinds.of(func.value), func.attr.value, func)
+                return self._method_entry(self._kinds.of(func.value), func.attr.value, func.value)
             return None
         if kind.name == "union":
             found = [self._entry(part, func) for part in kind.args]
@@ -113,10 +121,18 @@ class BlockingCalls:
             fact = self._configured.get(name) or BLOCKING.get(name)
             return None if fact is None else (name, name, fact)
         if kind.name == "method":
-            return self._method_entry(kind.args[1], str(kind.ref).rpartition(".")[2], func)
+            subject = func.value if isinstance(func, cst.Attribute) else None
+            return self._method_entry(kind.args[1], str(kind.ref).rpartition(".")[2], subject)
         if kind.name == "type" and kind.args[0] is not None and not self._callees.defines_constructor(kind.args[0]):
             return next((entry for entry in map(self._class_entry, self._kinds.mro(kind.args[0])) if entry), None)
-        return None
+        return self._object_entry(kind, func) if "." in kind.name else None
+
+    def _object_entry(self, kind: Kind, func: cst.BaseExpression) -> tuple[str, str, Blocking] | None:
+        """The entry of an object that is called: an attribute of which only the class tells anything, or `__call__`."""
+        found = None
+        if isinstance(func, cst.Attribute):
+            found = self._method_entry(self._kinds.of(func.value), func.attr.value, func.value)
+        return found or self._method_entry(kind, "__call__", func)
 
     @staticmethod
     def _class_entry(kind: Kind) -> tuple[str, str, Blocking] | None:
@@ -124,12 +140,12 @@ class BlockingCalls:
         return None if fact is None else (kind.name, kind.name, fact)
 
     def _method_entry(
-        self, receiver: Kind | None, method: str, func: cst.BaseExpression
+        self, receiver: Kind | None, method: str, subject: cst.BaseExpression | None
     ) -> tuple[str, str, Blocking] | None:
         if receiver is None or receiver.ref in (DONE, IMPATIENT):
             return None
         if receiver.name == "union":
-            found = [self._method_entry(part, method, func) for part in receiver.args]
+            found = [self._method_entry(part, method, subject) for part in receiver.args]
             return found[0] if all(one is not None for one in found) else None
         if isinstance(receiver.ref, ClassInfo) and self._callees.defines(receiver, method):
             return None
@@ -138,9 +154,9 @@ class BlockingCalls:
             fact = self._configured.get(f"{owner}.{method}")
             if fact is not None:
                 return f"{owner}.{method}", f"{owner}.{method}", fact
-        if isinstance(func, cst.Attribute):
+        if isinstance(subject, cst.Attribute | cst.Name):
             # `sys.stdout` is no file like others.
-            owners.insert(0, self._symbol(func.value))
+            owners.insert(0, self._symbol(subject))
         key = blocking_method(owners, method)
         return None if key is None else (f"{key.rpartition('.')[0]}.{method}", key, BLOCKING[key])
 
@@ -148,7 +164,8 @@ class BlockingCalls:
         """The dotted name of a library's variable, whatever is known of its type; empty for anything else."""
         if isinstance(node, cst.Attribute):
             owner = self._kinds.of(node.value)
-            return f"{owner.ref}.{node.attr.value}" if owner is not None and owner.name == "symbol" else ""
+            name = str(owner.ref) if owner is not None and owner.name == "symbol" else self._symbol(node.value)
+            return f"{name}.{node.attr.value}" if name else ""
         if isinstance(node, cst.Name):
             bindings = self._names.reaching(node) or ()
             return next((binding.target for binding in bindings if binding.how == "import"), "")
@@ -189,18 +206,28 @@ class BlockingCalls:
         if isinstance(node, cst.Call):
             leaf = self.leaf(node)
             if leaf is not None:
-                yield leaf
-            elif node.args and self._kinds.qualified(node.func) in READERS and not node.args[0].star:
-                yield from self._read(node.args[0].value)
+                # What is awaited is not what the tables know.
+                if not isinstance(self._parents[node], cst.Await):
+                    yield leaf
+            elif node.args and not node.args[0].star:
+                name = self._kinds.qualified(node.func)
+                if name in READERS:
+                    yield from self._read(node.args[0].value)
+                elif name in _ASKING:
+                    yield from self._syntax(node.args[0].value, _ASKING[name])
         elif isinstance(node, cst.With) and node.asynchronous is None:
             for item in node.items:
                 yield from self._syntax(item.item, "__enter__")
-                if not self._settled.on_leaving(node, item):
-                    yield from self._syntax(item.item, "__exit__")
+                for leaf in self._syntax(item.item, "__exit__"):
+                    if leaf.fact.category != "primitive" or not self._settled.on_leaving(node, item):
+                        yield leaf
         elif isinstance(node, cst.For | cst.CompFor) and node.asynchronous is None:
             yield from self._read(node.iter)
         elif isinstance(node, cst.Yield) and isinstance(node.value, cst.From):
             yield from self._read(node.value.item)
+        elif isinstance(node, cst.If | cst.While | cst.IfExp | cst.Assert | cst.CompIf):
+            for part in _truths(node.test):
+                yield from self._syntax(part, "__bool__")
 
     def _syntax(self, node: cst.BaseExpression, method: str) -> Iterator[Leaf]:
         entry = self._method_entry(self._kinds.of(node), method, node)
@@ -213,8 +240,9 @@ class BlockingCalls:
         if call is not None:
             entry = self._entry(self._kinds.of(call.func), call.func)
             if entry is not None and entry[1] in LAZY:
-                yield Leaf(entry[0], entry[2], call)
-            elif self._kinds.qualified(call.func) in _LAZY_WRAPPERS:
+                yield Leaf(entry[0], entry[2], node)
+                return
+            if self._kinds.qualified(call.func) in _LAZY_WRAPPERS:
                 for arg in call.args:
                     yield from self._read(arg.value)
             elif entry is not None:
@@ -234,6 +262,20 @@ def _is_empty(node: cst.BaseExpression) -> bool:
     if isinstance(node, cst.SimpleString):
         return not node.evaluated_value
     return literal(node) == (None,)
+
+
+def _truths(test: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
+    """The objects that a test asks whether they are true."""
+    match test:
+        case cst.UnaryOperation(operator=cst.Not(), expression=inner):
+            yield from _truths(inner)
+        case cst.BooleanOperation(left=left, right=right):
+            yield from _truths(left)
+            yield from _truths(right)
+        case cst.Name() | cst.Attribute() | cst.Call() | cst.Subscript():
+            yield test
+        case cst.NamedExpr(value=value):
+            yield value
 
 
 def _terms(node: cst.BaseExpression) -> list[cst.BaseExpression]:

@@ -20,6 +20,11 @@ def argument(call: cst.Call, position: int | None, keyword: str | None) -> cst.B
     return None
 
 
+def receiver(node: cst.CSTNode) -> cst.BaseExpression | None:
+    """What a method is called on: `a.b` of `a.b.c()`; None for any other call, and for what is no call."""
+    return node.func.value if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) else None
+
+
 def passes_unknown(call: cst.Call) -> bool:
     """Whether `*args` or `**kwargs` may give a call more than can be seen."""
     return any(arg.star for arg in call.args)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from types import MappingProxyType
+from typing import NamedTuple
 
 import libcst as cst
 
@@ -16,8 +18,10 @@ from flake8_concurrency.model.definitions import Definitions, FunctionInfo
 from flake8_concurrency.model.dropping import Dropping
 from flake8_concurrency.model.entrances import Entrances
 from flake8_concurrency.model.event_loops import EventLoops
+from flake8_concurrency.model.exchanges import Exchanges
 from flake8_concurrency.model.executors import Executors
 from flake8_concurrency.model.facts import Kind
+from flake8_concurrency.model.file_work import FileWork
 from flake8_concurrency.model.flow import Flow
 from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
@@ -36,10 +40,12 @@ from flake8_concurrency.model.lost_locks import LostLocks
 from flake8_concurrency.model.moves import Moves
 from flake8_concurrency.model.names import Names
 from flake8_concurrency.model.numbering import Numbering
+from flake8_concurrency.model.offloads import Offloads
 from flake8_concurrency.model.origins import Origins
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.raw_updates import RawUpdates
+from flake8_concurrency.model.reentry import Reentry
 from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sentinels import Sentinels
 from flake8_concurrency.model.shared_state import SharedState
@@ -50,35 +56,51 @@ from flake8_concurrency.model.suspensions import Suspensions
 from flake8_concurrency.model.threads import Threads
 from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
+from flake8_concurrency.model.twins import Twins
 from flake8_concurrency.model.waits import Waits
 from flake8_concurrency.model.whole_saves import WholeSaves
 from flake8_concurrency.model.works import Works
 from flake8_concurrency.model.writes import Writes
 
 
+class Run(NamedTuple):
+    """How a file is linted."""
+
+    #: True in tests, migrations, examples and generated files.
+    quiet: bool = False
+    #: True in scripts and command-line programs: the person at the terminal is their timeout.
+    program: bool = False
+    #: The blocking calls that the user names.
+    configured: Mapping[str, Blocking] = MappingProxyType({})
+    #: The codes of the rules that the user asks for by name.
+    named: frozenset[str] = frozenset()
+    #: The codes of all rules of this run: one that speaks for others follows their tier.
+    codes: frozenset[str] = frozenset()
+
+
 class FileModel:
     """Read-only and lazy: a question that no rule asks costs nothing."""
 
-    def __init__(
-        self,
-        tree: Tree,
-        positions: Positions,
-        *,
-        package: str = "",
-        quiet: bool = False,
-        program: bool = False,
-        configured: Mapping[str, Blocking] | None = None,
-        named: Collection[str] = (),
-    ) -> None:
+    def __init__(self, tree: Tree, positions: Positions, *, package: str = "", run: Run = Run()) -> None:
         self.tree = tree
         self.positions = positions
-        #: True in tests, migrations, examples and generated files.
-        self.quiet = quiet
-        #: True in scripts and command-line programs: the person at the terminal is their timeout.
-        self.is_program = program
+        self.run = run
         self._package = package
-        self._configured = configured or {}
-        self._named = named
+
+    @property
+    def quiet(self) -> bool:
+        """True in tests, migrations, examples and generated files."""
+        return self.run.quiet
+
+    @property
+    def is_program(self) -> bool:
+        """True in scripts and command-line programs."""
+        return self.run.program
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """The codes of all rules of this run."""
+        return self.run.codes
 
     @cached_property
     def names(self) -> Names:
@@ -94,7 +116,15 @@ class FileModel:
 
     @cached_property
     def functions(self) -> Functions:
-        return Functions(self, self._configured)
+        return Functions(self, self.run.configured)
+
+    @cached_property
+    def exchanges(self) -> Exchanges:
+        return Exchanges(self)
+
+    @cached_property
+    def file_work(self) -> FileWork:
+        return FileWork(self)
 
     @cached_property
     def flow(self) -> Flow:
@@ -173,6 +203,10 @@ class FileModel:
         return Works(self)
 
     @cached_property
+    def reentry(self) -> Reentry:
+        return Reentry(self)
+
+    @cached_property
     def event_loops(self) -> EventLoops:
         return EventLoops(self)
 
@@ -248,6 +282,14 @@ class FileModel:
     def stale(self) -> StaleReads:
         return StaleReads(self)
 
+    @cached_property
+    def offloads(self) -> Offloads:
+        return Offloads(self)
+
+    @cached_property
+    def twins(self) -> Twins:
+        return Twins(self)
+
     def forget(self) -> None:
         """Drop everything: nothing may be asked any more."""
         kinds = self.__dict__.get("kinds")
@@ -257,7 +299,7 @@ class FileModel:
 
     def is_named(self, code: str) -> bool:
         """Whether the user asks for a rule by its code, so that it also says what it does not say by default."""
-        return code in self._named
+        return code in self.run.named
 
     # -- what most rules ask -----------------------------------------------------------------------------------------
 

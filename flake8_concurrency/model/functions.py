@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
-from flake8_concurrency.knowledge.offloading import OFFLOADING
 from flake8_concurrency.knowledge.schema import Blocking
-from flake8_concurrency.model.blocking_calls import BlockingCalls, Leaf
+from flake8_concurrency.model.blocking_calls import READERS, BlockingCalls, Leaf
 from flake8_concurrency.model.callees import Callees
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.remembering import is_done_once
+from flake8_concurrency.model.spelling import last_name
 from flake8_concurrency.model.startup import Startup
 from flake8_concurrency.model.steps import Step, Steps
 from flake8_concurrency.model.tree import COMPREHENSIONS, Scope
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
+
+
+#: Methods that read what they are given to its end.
+_READING_METHODS = frozenset("join extend extendleft update union fromkeys writelines executemany".split())
 
 
 class Chain(NamedTuple):
@@ -83,26 +87,36 @@ class Functions:
         """What blocks by itself in the function's own code."""
         if function not in self._leaves:
             found = (leaf for node in self._running(function) for leaf in self._blocking.leaves_at(node))
-            self._leaves[function] = tuple(found)
+            # What is called and then entered or read waits once.
+            self._leaves[function] = tuple({(leaf.node, leaf.fact.category): leaf for leaf in found}.values())
         return self._leaves[function]
 
     def _running(self, function: FunctionInfo) -> Iterator[cst.CSTNode]:
-        """The function's own nodes, without those of generators that are handed to another thread."""
+        """The function's own nodes, without those of generators that somebody else may read."""
         for node in function.own:
             scope = self._tree.scope_of(node)
-            if scope is function.node or not self._is_handed_over(scope):
+            if scope is function.node or not self._runs_later(scope):
                 yield node
 
-    def _is_handed_over(self, scope: Scope) -> bool:
-        """Whether a comprehension stands in a generator that is given to something that runs it elsewhere."""
+    def _runs_later(self, scope: Scope) -> bool:
+        """Whether a comprehension stands in a generator that nobody reads there: it is kept, or handed on."""
         while isinstance(scope, COMPREHENSIONS):
-            around = self._tree.parents[self._tree.parents[scope]]
-            if isinstance(scope, cst.GeneratorExp) and isinstance(around, cst.Call):
-                name = self._kinds.qualified(around.func)
-                if name is not None and name in OFFLOADING:
-                    return True
+            if isinstance(scope, cst.GeneratorExp) and not self._is_read(scope):
+                return True
             scope = self._tree.scope_of(scope)
         return False
+
+    def _is_read(self, generator: cst.GeneratorExp) -> bool:
+        parent = self._tree.parents[generator]
+        if not isinstance(parent, cst.Arg):
+            return isinstance(parent, cst.For | cst.CompFor | cst.StarredElement | cst.ComparisonTarget | cst.From)
+        call = self._tree.parents[parent]
+        if not isinstance(call, cst.Call):
+            return False
+        name = last_name(call.func)
+        if isinstance(call.func, cst.Attribute) and name in _READING_METHODS:
+            return True
+        return bool(parent.star) or self._kinds.qualified(call.func) in READERS
 
     def steps(self, function: FunctionInfo) -> tuple[Step, ...]:
         """The sync functions of the file that the function's own code enters."""
@@ -130,6 +144,10 @@ class Functions:
                     found[step.node] = Chain(steps, chain.leaf)
         return list(found.values())
 
+    def blocks(self, function: FunctionInfo) -> bool:
+        """Whether a function reaches anything that blocks."""
+        return bool(self._reached(function))
+
     def _reached(self, function: FunctionInfo) -> tuple[Chain, ...]:
         """The shortest chain from a function's body to a leaf of each category, files last."""
         if function not in self._reaches:
@@ -148,5 +166,9 @@ class Functions:
         return self._reaches[function]
 
 
-def _weight(chain: Chain) -> tuple[bool, int]:
-    return chain.leaf.fact.category == "file", len(chain.steps)
+#: What counts for less than anything else that a function does.
+_LIGHT = {"file": 1, "stat": 2}
+
+
+def _weight(chain: Chain) -> tuple[int, int]:
+    return _LIGHT.get(chain.leaf.fact.category, 0), len(chain.steps)

@@ -96,6 +96,9 @@ class Members:
             bindings += self._from_outside(info, name)
             if bindings:
                 return self._assembled(info, name, bindings)
+        if name.endswith("_set") and self._kinds.is_a(kind, "django.db.models.Model"):
+            # What Django makes for each foreign key that points here.
+            return Kind("django.db.models.fields.related_descriptors.RelatedManager")
         return None
 
     def _from_outside(self, info: ClassInfo, name: str) -> list[Binding]:

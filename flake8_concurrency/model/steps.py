@@ -47,7 +47,8 @@ class Steps:
     def at(self, node: cst.CSTNode) -> Iterator[Step]:
         """The sync functions that run at a call, a `with` or a `for`."""
         if isinstance(node, cst.Call):
-            called = self._callees.of(node)
+            # What a sync function gives to be awaited is its real work.
+            called = None if isinstance(self._tree.parents[node], cst.Await) else self._callees.of(node)
             if called is not None and self._runs_at_call(called, node):
                 yield Step(node, called)
         elif isinstance(node, cst.With) and node.asynchronous is None:

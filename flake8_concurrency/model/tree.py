@@ -28,10 +28,11 @@ _LAYOUT = frozenset(
 #: Node types that the model wants listed by the scope they run in.
 MARKED: frozenset[type[cst.CSTNode]] = frozenset(
     {
-        cst.AnnAssign, cst.Assign, cst.AugAssign, cst.Await, cst.Call, cst.ClassDef, cst.CompFor, cst.Del,
-        cst.ExceptHandler, cst.ExceptStarHandler, cst.Expr, cst.For, cst.FunctionDef, cst.Global, cst.Import,
-        cst.ImportFrom, cst.Lambda, cst.Match, cst.MatchAs, cst.MatchMapping, cst.MatchStar, cst.NamedExpr,
-        cst.Nonlocal, cst.Return, cst.TypeAlias, cst.With, cst.Yield, *COMPREHENSIONS,
+        cst.AnnAssign, cst.Assert, cst.Assign, cst.AugAssign, cst.Await, cst.Call, cst.ClassDef, cst.CompFor,
+        cst.CompIf, cst.Del, cst.ExceptHandler, cst.ExceptStarHandler, cst.Expr, cst.For, cst.FunctionDef, cst.Global,
+        cst.If, cst.IfExp, cst.Import, cst.ImportFrom, cst.Lambda, cst.Match, cst.MatchAs, cst.MatchMapping,
+        cst.MatchStar, cst.NamedExpr, cst.Nonlocal, cst.Return, cst.TypeAlias, cst.While, cst.With, cst.Yield,
+        *COMPREHENSIONS,
     }
 )  # fmt: skip
 

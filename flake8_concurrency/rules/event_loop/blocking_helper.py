@@ -17,6 +17,9 @@ _ALWAYS = ("sleep", "http", "subprocess", "database", "client", "primitive", "co
 _UNLESS_ONCE = (*_ALWAYS, "file")
 
 _WORDS = blocking_words(*_UNLESS_ONCE)
+#: Asking about files is reported where the rule about it is turned on.
+_STAT = "CNC417"
+_WORDS_WITH_STAT = blocking_words(*_UNLESS_ONCE, "stat")
 
 
 class BlockingHelper(Rule):
@@ -83,7 +86,8 @@ class BlockingHelper(Rule):
         A function is followed when the file shows which one it is: a method that a class of the file replaces, a
         function under a decorator that is not known, and functions of other modules are not. Helpers that read or
         write files are not reported in start-up, shutdown and command-line code, in programs that run once, in tests,
-        and where they remember their result. Of several calls of a helper in one function the first is reported.
+        and where they remember their result; those that only ask about a file (`exists`, `stat`) where CNC417 is turned
+        on. Of several calls of a helper in one function the first is reported.
     """
 
     code = "CNC409"
@@ -95,13 +99,12 @@ class BlockingHelper(Rule):
     gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True, reaches=True)
 
     @classmethod
-    def gate_for(cls, configured: Collection[str]) -> Gate:
-        """Open for the user's own blocking calls as well."""
-        if not configured:
-            return cls.gate
+    def gate_for(cls, configured: Collection[str], codes: Collection[str] = ()) -> Gate:
+        """Open for the user's own blocking calls as well, and for what is asked about files."""
+        words = _WORDS_WITH_STAT if _STAT in codes else _WORDS
         names = {name.rpartition(".")[2] for name in configured}
-        needs = {anchor: words for anchor, words in cls.gate.needs.items() if anchor not in names}
-        return cls.gate._replace(anchors=cls.gate.anchors | names, needs=needs)
+        needs = {anchor: telling for anchor, telling in words.items() if anchor not in names}
+        return cls.gate._replace(anchors=frozenset(words) | names, needs=needs)
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         function = self.file.definitions.functions[node]
@@ -109,8 +112,11 @@ class BlockingHelper(Rule):
             return
         functions = self.file.functions
         harmless = self.file.quiet or self.file.is_program or functions.runs_once(function)
+        categories = _ALWAYS if harmless else _UNLESS_ONCE
+        if not harmless and _STAT in self.file.codes:
+            categories = (*categories, "stat")
         told: set[FunctionInfo] = set()
-        for chain in functions.chains(function, _ALWAYS if harmless else _UNLESS_ONCE, lasting=_ALWAYS):
+        for chain in functions.chains(function, categories, lasting=_ALWAYS):
             first = chain.steps[0]
             if chain.leaf.fact.category == "sleep" and functions.holds_up_nobody(first.node):
                 continue

@@ -57,6 +57,7 @@ class DroppedFuture(Rule):
     def visit_Call(self, node: cst.Call) -> None:
         if (
             self.file.futures.is_submit(node)
+            and not self.file.offloads.hands_over_nothing(node)
             and self.file.dropping.is_dropped(node)
             and not self.file.works.catches_everything(node)
         ):

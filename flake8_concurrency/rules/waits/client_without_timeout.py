@@ -50,7 +50,12 @@ class ClientWithoutTimeout(Rule):
     def visit_Call(self, node: cst.Call) -> None:
         names = [self.file.qualified(node.func), *self.file.functions.table_names(node.func)]
         name = next((name for name in names if name in CONNECTIONS), None)
-        if name is None or passes_unknown(node) or self.file.http.has_default_timeout:
+        if (
+            name is None
+            or passes_unknown(node)
+            or self.file.http.has_default_timeout
+            or self.file.waits.blocks_the_loop(node)
+        ):
             return
         bound = CONNECTIONS[name]
         given = [argument(node, None, keyword) for keyword in bound.names]
