@@ -223,7 +223,7 @@ def _asking(gate: Gate, anchors: set[str], outline: Outline) -> set[Unit]:
     found: set[Unit] = set()
     for unit, asked in _questions(gate, outline) if answering else ():
         if unit not in found:
-            around = outline.calling(unit, gate.hooks)
+            around = outline.calling(unit, gate.hooks, nearest=gate.nearest)
             # The first set is the larger one, and the cheaper.
             if all(_is_answered(asked, reached(around), answering) for reached in (outline.closure, outline.support)):
                 found |= around

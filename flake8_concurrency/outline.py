@@ -373,8 +373,11 @@ class Outline:
         names = unit.entries
         return [other for other in self.units if other is not unit and other.mentions(names)]
 
-    def calling(self, unit: Unit, hooks: Collection[str] = ()) -> set[Unit]:
-        """A unit and all that lead to it by the name of a function, not one of `hooks`, in any number of steps."""
+    def calling(self, unit: Unit, hooks: Collection[str] = (), *, nearest: bool = False) -> set[Unit]:
+        """A unit and all that lead to it by the name of a function, not one of `hooks`, in any number of steps.
+
+        With `nearest` only the callers of private functions are asked who calls them.
+        """
         found = {unit}
         pending = [unit]
         while pending:
@@ -382,7 +385,8 @@ class Outline:
             if isinstance(one.node, FUNCTIONS) and one.node.name not in hooks:
                 fresh = self._naming(one) - found
                 found |= fresh
-                pending += fresh
+                if not nearest or one.node.name.startswith("_"):
+                    pending += fresh
         return found
 
     def _naming(self, unit: Unit) -> set[Unit]:

@@ -58,7 +58,8 @@ class Gate(NamedTuple):
     finding can stand. Something that the function, or whatever calls it, leads to must answer one of them: what
     `answers` gives for a piece of the text that mentions an anchor, and the names of the anchors. Callers are kept as
     well, for they may be why the rule speaks or is silent. `inner` asks on behalf of a method that matters only where
-    it is called on another object; functions named in `hooks` have callers that nobody sees. What has a word that
+    it is called on another object; functions named in `hooks` have callers that nobody sees; with `nearest` the
+    callers of a function that is not private are kept, and not theirs. What has a word that
     matches `keeps` is kept wherever it stands.
 
     `awaited` also takes calls that are awaited, and `async with` as an anchor for what it calls.
@@ -79,6 +80,7 @@ class Gate(NamedTuple):
     answers: Answering | None = None
     hooks: frozenset[str] = frozenset()
     keeps: re.Pattern[str] | None = None
+    nearest: bool = False
 
 
 class Rule(cst.CSTVisitor):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
+from functools import lru_cache
 
 from flake8_concurrency.model.entrances import is_of_a_life
+from flake8_concurrency.model.shapes import below
 from flake8_concurrency.model.shared_state import FILLING, TAKING
 
 #: A test may be hidden in a function that only returns something.
@@ -24,7 +26,7 @@ def asks_update(root: ast.AST) -> Collection[str]:
     """Something for a function that writes state from an expression with an `await` in it that reads the same state."""
     for function in _entered_often(root):
         own = _own_names(function)
-        for node in ast.walk(function):
+        for node in below(function):
             if isinstance(node, ast.AugAssign) and _is_state(node.target, own) and _waits(node.value):
                 return {_AWAIT}
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
@@ -38,10 +40,10 @@ def asks_write_back(root: ast.AST) -> Collection[str]:
     """Something for a function that reads state into a local, waits, and writes the state."""
     for function in _entered_often(root):
         waits = _waits(function)
-        own = _own_names(function) if waits else ()
+        own = _own_names(function)
         read: dict[str, int] = {}
         written: list[_Line] = []
-        for node in ast.walk(function) if waits else ():
+        for node in below(function):
             if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value is not None:
                 targets = _targets(node)
                 if any(isinstance(target, ast.Name) for target in targets):
@@ -58,13 +60,11 @@ def asks_check(root: ast.AST) -> Collection[str]:
     found: set[str] = set()
     for function in _entered_often(root):
         waits = _waits(function)
-        if not waits:
-            continue
         own = _own_names(function)
         tested: dict[str, int] = {}
         written: list[_Line] = []
         awaited: list[_Line] = []
-        for node in ast.walk(function):
+        for node in below(function):
             names = _tested(node)
             if names:
                 _note(tested, names, node.lineno)  # type: ignore[attr-defined]
@@ -84,18 +84,23 @@ def asks_check(root: ast.AST) -> Collection[str]:
 def answers(root: ast.AST, anchors: Collection[str]) -> Collection[str]:
     """What `asks` wants to hear of a piece of the text: that it waits, what it sets then, what it tells."""
     del anchors
+    return _answers(root)
+
+
+@lru_cache(maxsize=512)
+def _answers(root: ast.AST) -> Collection[str]:
     found: set[str] = set()
     for function in _async_functions(root):
         found.add(_AWAIT)
         if _waits(function):
-            written = (one for node in ast.walk(function) for one in _written(node, ()))
+            written = (one for node in below(function) for one in _written(node, ()))
             found.update(f"{function.name} sets {name}" for name, _ in written)
     if isinstance(root, ast.FunctionDef) and len(root.args.posonlyargs) + len(root.args.args) <= 1:
         told = {
             part.attr
-            for node in ast.walk(root)
+            for node in below(root)
             if isinstance(node, ast.Return) and node.value is not None
-            for part in ast.walk(node.value)
+            for part in below(node.value)
             if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name)
         }
         found.update(f"{root.name} tells {name}" for name in told)
@@ -107,21 +112,23 @@ def answers(root: ast.AST, anchors: Collection[str]) -> Collection[str]:
 # -- functions ---------------------------------------------------------------------------------------------------------
 
 
-def _async_functions(root: ast.AST) -> Iterator[ast.AsyncFunctionDef]:
+@lru_cache(maxsize=512)
+def _async_functions(root: ast.AST) -> tuple[ast.AsyncFunctionDef, ...]:
+    """The async functions in a piece of a text; of a class those outside its methods. All three rules ask for each."""
     parts = (
         [node for node in root.body if not isinstance(node, _FUNCTIONS)] if isinstance(root, ast.ClassDef) else [root]
     )
-    for part in parts:
-        for node in ast.walk(part):
-            if isinstance(node, ast.AsyncFunctionDef):
-                yield node
+    return tuple(node for part in parts for node in below(part) if isinstance(node, ast.AsyncFunctionDef))
 
 
-def _entered_often(root: ast.AST) -> Iterator[ast.AsyncFunctionDef]:
-    """The async functions whose names do not say already that only one task is ever in them."""
-    return (function for function in _async_functions(root) if not is_of_a_life(function.name))
+@lru_cache(maxsize=512)
+def _entered_often(root: ast.AST) -> tuple[ast.AsyncFunctionDef, ...]:
+    """The async functions that wait and whose names do not say already that only one task is ever in them."""
+    found = (function for function in _async_functions(root) if not is_of_a_life(function.name))
+    return tuple(function for function in found if _waits(function))
 
 
+@lru_cache(maxsize=512)
 def _own_names(function: ast.AsyncFunctionDef) -> set[str]:
     """A function's parameters but for the first one, and its local variables."""
     args = function.args
@@ -130,32 +137,33 @@ def _own_names(function: ast.AsyncFunctionDef) -> set[str]:
     if args.args and args.args[0].arg not in ("self", "cls"):
         found.add(args.args[0].arg)
     outer: set[str] = set()
-    for node in ast.walk(function):
+    for node in below(function):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.add(node.id)
         elif isinstance(node, ast.Global | ast.Nonlocal):
             outer.update(node.names)
     # Those of nested functions may be what this one has.
-    nested = any(isinstance(node, _FUNCTIONS) and node is not function for node in ast.walk(function))
+    nested = any(isinstance(node, _FUNCTIONS) and node is not function for node in below(function))
     return set() if nested else found - outer
 
 
-def _waits(root: ast.AST) -> list[int]:
+@lru_cache(maxsize=1024)
+def _waits(root: ast.AST) -> tuple[int, ...]:
     """The lines on which something waits."""
     found: list[int] = []
-    for node in ast.walk(root):
+    for node in below(root):
         if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
             found.append(node.lineno)
         elif isinstance(node, ast.comprehension) and node.is_async:
             found.append(node.target.lineno)
-    return found
+    return tuple(found)
 
 
-def _is_stale(read: dict[str, int], waits: list[int], written: list[_Line]) -> bool:
+def _is_stale(read: dict[str, int], waits: Collection[int], written: list[_Line]) -> bool:
     return any(name in read and _between(waits, read[name], line) for name, line in written)
 
 
-def _between(waits: list[int], first: int, last: int) -> bool:
+def _between(waits: Collection[int], first: int, last: int) -> bool:
     return any(first <= line <= last for line in waits)
 
 
@@ -200,7 +208,7 @@ def _last(target: ast.expr) -> str:
 def _names(root: ast.AST) -> list[str]:
     """The names and attributes in an expression."""
     found: list[str] = []
-    for node in ast.walk(root):
+    for node in below(root):
         if isinstance(node, ast.Attribute):
             found.append(node.attr)
         elif isinstance(node, ast.Name):

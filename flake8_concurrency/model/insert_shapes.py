@@ -24,7 +24,7 @@ from flake8_concurrency.model.insert_words import (
     is_store_name,
 )
 from flake8_concurrency.model.locks import words
-from flake8_concurrency.model.shapes import inside
+from flake8_concurrency.model.shapes import below, inside
 from flake8_concurrency.model.vocabulary import BY_KEY, CLASS_WORDS, FILTERS, MANAGERS, SHORTCUTS
 
 #: Answered by every look: asked where an insert does not name its model.
@@ -215,7 +215,7 @@ def answers_number(root: ast.AST, names: Collection[str]) -> set[str]:
     """The columns to which a piece of the text may give a number, and the count where one of them is for numbers."""
     del names
     found: set[str] = set()
-    for node in ast.walk(root):
+    for node in below(root):
         match node:
             case ast.keyword(arg=str() as name, value=value) if _may_be_number(value):
                 if not (isinstance(value, ast.Name) and value.id == name and name in FOREIGN):

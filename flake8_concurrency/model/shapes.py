@@ -108,7 +108,7 @@ def _is_handed_row(root: ast.AST) -> bool:
         return False
     return any(map(_hands_row, nodes)) or any(
         isinstance(node, ast.Name | ast.Attribute) and _last_name(node) in INJECTING
-        for function in ast.walk(root)
+        for function in below(root)
         if isinstance(function, Function)
         for arg in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
         if arg.annotation is not None
@@ -234,6 +234,23 @@ def _updated(call: ast.Call) -> set[str]:
 
 def _last_name_or_any(node: ast.AST | None) -> str:
     return _ANY if node is None else _last_name(node) or _ANY
+
+
+@lru_cache(maxsize=512)
+def below(root: ast.AST) -> tuple[ast.AST, ...]:
+    """A node and all nodes below it, in no particular order: `ast.walk` at a third of its cost, remembered."""
+    found: list[ast.AST] = []
+    stack: list[ast.AST] = [root]
+    while stack:
+        node = stack.pop()
+        found.append(node)
+        for field in _fields(type(node)):
+            value = getattr(node, field, None)
+            if value.__class__ is list:
+                stack += [part for part in value if part is not None]
+            elif value is not None:
+                stack.append(value)
+    return tuple(found)
 
 
 @lru_cache(maxsize=512)

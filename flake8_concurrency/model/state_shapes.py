@@ -13,6 +13,7 @@ from flake8_concurrency.model.locks import words
 from flake8_concurrency.model.shapes import (
     ANY,
     answers_row,
+    below,
     inside,
     last_name,
     may_be_state,
@@ -130,7 +131,7 @@ def answers_raw(root: ast.AST, names: Collection[str]) -> set[str]:
 
 def _statements(root: ast.AST) -> set[str]:
     """The first words of the strings in a piece of the text."""
-    strings = (node.value for node in ast.walk(root) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    strings = (node.value for node in below(root) if isinstance(node, ast.Constant) and isinstance(node.value, str))
     return {value.lstrip()[:6].upper() for value in strings}
 
 
@@ -145,7 +146,7 @@ def _deletes(root: ast.AST) -> bool:
 
 def _speaks_of_code(root: ast.AST) -> bool:
     """Whether anything in a piece of the text is called a code."""
-    for node in ast.walk(root):
+    for node in below(root):
         name = last_name(node) or str(getattr(node, "arg", None) or getattr(node, "name", None) or "")
         if name and not CODES.isdisjoint(words(name)):
             return True
@@ -199,7 +200,7 @@ def _is_computed(value: ast.expr) -> bool:
 def _tested(root: ast.AST) -> set[str]:
     """The attributes that a function reads, and the objects that stand in its tests."""
     found: set[str] = set()
-    for node in ast.walk(root):
+    for node in below(root):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
             found.add(node.attr)
         elif isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert):

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Collection
 
 from flake8_concurrency.knowledge.offloading import OFFLOADING
+from flake8_concurrency.model.shapes import below
 
 #: The last names of what starts a function in a thread; a class derived from Thread is one as well.
 STARTING = frozenset(name.rpartition(".")[2] for name, how in OFFLOADING.items() if how.where == "thread")
@@ -19,7 +20,7 @@ _THREAD = "thread"
 
 def asks(root: ast.AST) -> Collection[str]:
     """Something for a function with sync code in it that touches what may belong to a loop."""
-    functions = (node for node in ast.walk(root) if isinstance(node, ast.FunctionDef))
+    functions = (node for node in below(root) if isinstance(node, ast.FunctionDef))
     if any(_touches(function) for function in functions):
         return {_THREAD}
     return ()
@@ -28,7 +29,7 @@ def asks(root: ast.AST) -> Collection[str]:
 def _touches(function: ast.FunctionDef) -> bool:
     return any(
         isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in TOUCHING
-        for node in ast.walk(function)
+        for node in below(function)
     )
 
 
@@ -36,7 +37,7 @@ def answers(root: ast.AST, anchors: Collection[str]) -> Collection[str]:
     """Something for a piece of the text that starts a thread, or names the class of one."""
     if isinstance(root, ast.ClassDef) and any(name in anchors for base in root.bases for name in _last_names(base)):
         return {_THREAD}
-    calls = (node for node in ast.walk(root) if isinstance(node, ast.Call))
+    calls = (node for node in below(root) if isinstance(node, ast.Call))
     return {_THREAD} if any(name in anchors for call in calls for name in _last_names(call.func)) else ()
 
 
@@ -46,6 +47,6 @@ def _last_names(node: ast.expr) -> list[str]:
         return [node.attr]
     return [
         part.id if isinstance(part, ast.Name) else part.attr
-        for part in ast.walk(node)
+        for part in below(node)
         if isinstance(part, ast.Name | ast.Attribute)
     ]

@@ -85,6 +85,7 @@ class CheckAwaitAct(Rule):
         asks=awaited_shapes.asks_check,
         answers=awaited_shapes.answers,
         keeps=awaited_shapes.KEEPS,
+        nearest=True,
     )
     quiet = True
 

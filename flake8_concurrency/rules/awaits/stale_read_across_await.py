@@ -69,6 +69,7 @@ class StaleReadAcrossAwait(Rule):
         asks=awaited_shapes.asks_update,
         answers=awaited_shapes.answers,
         keeps=awaited_shapes.KEEPS,
+        nearest=True,
     )
     quiet = True
 

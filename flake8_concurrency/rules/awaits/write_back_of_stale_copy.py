@@ -80,6 +80,7 @@ class WriteBackOfStaleCopy(Rule):
         asks=awaited_shapes.asks_write_back,
         answers=awaited_shapes.answers,
         keeps=awaited_shapes.KEEPS,
+        nearest=True,
     )
     quiet = True
 
