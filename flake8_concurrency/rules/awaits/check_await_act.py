@@ -66,6 +66,8 @@ class CheckAwaitAct(Rule):
             return await PROFILES[user]
 
     Known limits:
+        Opt-in: of what it finds in applications one in five is arguable (a value that is fetched twice, and no harm
+        done), and it has to look at nearly all async code, which costs more than the other rules together may.
         State is an attribute of the object or the class, a variable of the module, one of a function around that other
         tasks see, what is in one of these, and what a framework keeps for all requests (`request.app.state`). Silent
         are: what only start-up, shutdown, loops without an end and the like do, going by their names and callers;
@@ -87,6 +89,7 @@ class CheckAwaitAct(Rule):
         keeps=awaited_shapes.KEEPS,
         nearest=True,
     )
+    enabled = False
     quiet = True
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
