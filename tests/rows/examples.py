@@ -582,5 +582,7 @@ def examples(code: str) -> Texts:
     for rule in catalogue.rules():
         if rule.code == code:
             page = catalogue.page(rule)
-            return Texts(page.bad + bad, page.good + good)
+            # What uses the runtime is run in tests/runtime/test_pages.py.
+            own = tuple(block for block in page.good if "flake8_concurrency.runtime" not in block)
+            return Texts(page.bad + bad, own + good)
     return Texts(bad, good)

@@ -239,8 +239,8 @@ def _(scene: Scene) -> None:
         return message
 
     def next_message() -> int:
-        # 8 run, 100 wait, and one is about to be handed over: then the source has to wait too.
-        if len(taken) == 109:
+        # Nothing is done before nearly all places are taken: 8 run, 100 wait.
+        if len(taken) == 107:
             together.set()
         taken.append(next(messages))
         return taken[-1]
@@ -376,6 +376,21 @@ def _(scene: Scene) -> None:
         assert session.get_one(page_models.Account, 1).balance == 0
 
 
+@shows("CNC302 locked")
+def _(scene: Scene) -> None:
+    factory = scene.sqlalchemy()
+    page = scene.run()
+
+    def pay() -> None:
+        for _ in range(10):
+            with factory() as session:
+                page.pay(session, 1, 3)
+
+    in_threads(5, pay)
+    with factory() as session:
+        assert session.get_one(page_models.Account, 1).balance == 1  # 33 of 50 were paid
+
+
 @shows("CNC304 django.claim_batch")
 def _(scene: Scene) -> None:
     models = scene.django()
@@ -386,6 +401,7 @@ def _(scene: Scene) -> None:
 
 
 @shows("CNC304 claim_batch")
+@shows("CNC305 claim_batch")
 def _(scene: Scene) -> None:
     factory = scene.sqlalchemy()
     page, performed = scene.run(), []
@@ -402,6 +418,40 @@ def _(scene: Scene) -> None:
 
 
 # The event loop
+
+
+@shows("CNC504 background")
+def _(scene: Scene) -> None:
+    sent: list[str] = []
+
+    async def use() -> None:
+        done = asyncio.Event()
+
+        async def send_mail(user: str) -> None:
+            sent.append(user)
+            done.set()
+
+        assert await scene.run().register("Ada", send_mail) == "Ada"
+        await asyncio.wait_for(done.wait(), 20)
+
+    asyncio.run(use())
+    assert sent == ["Ada"]
+
+
+@shows("CNC505 gather_bounded")
+def _(scene: Scene) -> None:
+    inside = most = 0
+
+    async def get(url: int) -> int:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await asyncio.sleep(0)
+        inside -= 1
+        return -url
+
+    assert asyncio.run(scene.run().load_all(range(100), SimpleNamespace(get=get))) == [-url for url in range(100)]
+    assert 1 < most <= 10
 
 
 def requests(threads: list[str]) -> ModuleType:

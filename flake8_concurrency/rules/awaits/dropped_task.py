@@ -62,6 +62,14 @@ class DroppedTask(Rule):
                 group.create_task(audit.registered(user))
             return user
 
+    Good:
+
+        from flake8_concurrency.runtime import background
+
+        async def register(user, send_mail):
+            background(send_mail(user))
+            return user
+
     Known limits:
         A task counts as kept when it is stored in an attribute or a collection, returned, given to anybody, or used in
         any other way; `create_task` is reported on asyncio and on what the file shows to be an event loop. RUF006 of

@@ -62,6 +62,16 @@ class CheckThenWrite(Rule):
         def cancel(pk):
             return Order.objects.filter(pk=pk, status="paid").update(status="cancelled") == 1
 
+    Good:
+
+        from app.models import Account
+        from flake8_concurrency.runtime import locked
+
+        def pay(session, account_id, amount):
+            with locked(session, Account, account_id, timeout=5) as account:
+                if account.balance >= amount:
+                    account.balance -= amount
+
     Known limits:
         A test is a comparison with constants, in Python or in the query that fetched the row, and it has to stand in
         the function that moves the state, or in the method of the model that does. `if row.x != v: row.x = v` only

@@ -59,6 +59,20 @@ class ClaimBlocksWorkers(Rule):
                 job.save()
             return jobs
 
+    Good:
+
+        from app.models import Job
+        from flake8_concurrency.runtime import claim_batch, complete
+
+        def work(session, perform):
+            queued = [Job.status == "queued"]
+            with session.begin():
+                claim = claim_batch(session, Job, limit=10, lease=60, max_attempts=5, order_by=Job.id, where=queued)
+            for job in claim:
+                perform(job)
+            with session.begin():
+                complete(session, claim, values={"status": "done"})
+
     Known limits:
         A claim is what CNC304 takes for one, with a limit, a slice or `first()`, and a lock that stands in the query's
         own chain. Rows that are named by a key or belong to one owner (`order=order`) must wait for each other, and so

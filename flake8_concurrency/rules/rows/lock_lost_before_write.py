@@ -74,7 +74,7 @@ class LockLostBeforeWrite(Rule):
     name = "lock-lost-before-write"
     message = (
         "{row} was locked on line {line}, but {end} lets go of it before this is written, so the lock keeps nobody "
-        "out: write it in the same transaction, or use flake8_concurrency.runtime.locked"
+        "out: write it in the same transaction"
     )
     gate = Gate(anchors=LOCKING, called=False, asks=asks_written, answers=answers_lock, keeps=KEEPS)
     quiet = True

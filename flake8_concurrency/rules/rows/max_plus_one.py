@@ -78,7 +78,7 @@ class MaxPlusOne(Rule):
     name = "max-plus-one"
     message = (
         "{column} is made from {source} on line {line}, so two that run at once get the same one: use a sequence of "
-        "the database, or lock the parent row first ({lock}, or flake8_concurrency.runtime.locked)"
+        "the database, or lock the parent row first ({lock})"
     )
     gate = Gate(anchors=NUMBERING, asks=asks_number, answers=answers_number, hooks=HOOKS, keeps=KEEPS)
     enabled = False

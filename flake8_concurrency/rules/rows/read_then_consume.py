@@ -89,7 +89,7 @@ class ReadThenConsume(Rule):
     name = "read-then-consume"
     message = (
         "{row} is read on line {line} and then {how} without a lock and without counting the rows, so two requests at "
-        "once both use it: use {remedy}, or flake8_concurrency.runtime.locked"
+        "once both use it: use {remedy}"
     )
     gate = _GATE
     named_gate = _GATE._replace(asks=asks_any_use)

@@ -61,10 +61,7 @@ class RowLockOrder(Rule):
 
     code = "CNC313"
     name = "row-lock-order"
-    message = (
-        "rows are locked {how}, in the order of {over}, so two workers can deadlock: {remedy}, or use "
-        "flake8_concurrency.runtime.run_transaction to retry"
-    )
+    message = "rows are locked {how}, in the order of {over}, so two workers can deadlock: {remedy}"
     gate = Gate(anchors=ORDERING, asks=asks_rows, answers=answers_rows)
     enabled = False
     quiet = True

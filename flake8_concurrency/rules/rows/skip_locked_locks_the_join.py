@@ -71,7 +71,7 @@ class SkipLockedLocksTheJoin(Rule):
     name = "skip-locked-locks-the-join"
     message = (
         "the rows that {join} joins are locked too, so the next worker skips every row that shares one with a row in "
-        "work: say which to lock, {remedy}, or use flake8_concurrency.runtime.claim_batch"
+        "work: say which to lock, {remedy}"
     )
     gate = Gate(anchors=LOCKING, asks=asks_skipping, answers=answers_lock)
     quiet = True
