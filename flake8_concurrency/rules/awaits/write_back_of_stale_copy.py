@@ -76,9 +76,9 @@ class WriteBackOfStaleCopy(Rule):
         " written since is lost; read it again after the await, or hold an asyncio.Lock around both"
     )
     gate = Gate(
-        anchors=awaited_shapes.ANCHORS,
+        anchors=awaited_shapes.WAITING,
         asks=awaited_shapes.asks_write_back,
-        answers=awaited_shapes.answers,
+        answers=awaited_shapes.answers_waiting,
         keeps=awaited_shapes.KEEPS,
         nearest=True,
     )
