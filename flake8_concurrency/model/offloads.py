@@ -12,6 +12,7 @@ from flake8_concurrency.knowledge.offloading import OFFLOADING, Offload
 from flake8_concurrency.model.calls import argument
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import Kind, class_fact
+from flake8_concurrency.model.shapes import below
 from flake8_concurrency.model.spelling import dotted, last_name
 
 if TYPE_CHECKING:
@@ -206,14 +207,14 @@ def _here(root: ast.AST, what: str) -> str:
 
 def asks_called(root: ast.AST) -> set[str]:
     """Something here, where a call is given the result of another."""
-    calls = (node for node in ast.walk(root) if isinstance(node, ast.Call))
+    calls = (node for node in below(root) if isinstance(node, ast.Call))
     is_given = any(isinstance(given, ast.Call) for call in calls for given in _handed(call))
     return {_here(root, "called")} if is_given else set()
 
 
 def answers_called(root: ast.AST, names: Collection[str]) -> set[str]:
     """The same, where one of these names is what is called."""
-    calls = (node for node in ast.walk(root) if isinstance(node, ast.Call) and _is_one_of(node.func, names))
+    calls = (node for node in below(root) if isinstance(node, ast.Call) and _is_one_of(node.func, names))
     is_given = any(isinstance(given, ast.Call) for call in calls for given in _handed(call))
     return {_here(root, "called")} if is_given else set()
 
@@ -221,7 +222,7 @@ def answers_called(root: ast.AST, names: Collection[str]) -> set[str]:
 def asks_coroutine(root: ast.AST) -> set[str]:
     """What calls are given, `to_thread(deliver`, and something here for a call of which only the value is used."""
     found: set[str] = set()
-    for node in ast.walk(root):
+    for node in below(root):
         if isinstance(node, ast.Call):
             for given in _handed(node):
                 parts = ast.walk(given) if isinstance(given, ast.Call | ast.Lambda) else [given]
@@ -234,7 +235,7 @@ def asks_coroutine(root: ast.AST) -> set[str]:
 
 def answers_coroutine(root: ast.AST, names: Collection[str]) -> set[str]:
     """The coroutine functions here, given to each of these names, and something where one of these is not awaited."""
-    nodes = list(ast.walk(root))
+    nodes = below(root)
     made = {node.name for node in nodes if isinstance(node, ast.AsyncFunctionDef)}
     found = {f"{callee}({name}" for callee in names for name in made}
     awaited = set(names) - _NOT_AWAITED

@@ -15,6 +15,7 @@ from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.locks import called_name, is_lock_name, words
 from flake8_concurrency.model.reads import SQLALCHEMY
+from flake8_concurrency.model.shapes import below
 from flake8_concurrency.model.spelling import last_name, text
 from flake8_concurrency.model.started import Started, Work
 from flake8_concurrency.model.vocabulary import is_session_name
@@ -378,7 +379,7 @@ _SESSION = "session"
 
 def asks_session(root: ast.AST) -> set[str]:
     """A session, where a piece of the text may start work."""
-    found = any(isinstance(node, ast.Call) and _last_name(node.func) in STARTING for node in ast.walk(root))
+    found = any(isinstance(node, ast.Call) and _last_name(node.func) in STARTING for node in below(root))
     return {_SESSION} if found else set()
 
 
