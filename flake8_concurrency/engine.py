@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import gc
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -53,7 +53,7 @@ def lint(
     rules = [rule for rule in catalogue.rules() if options.is_enabled(rule) and not (quiet and rule.quiet)]
     source = source.removeprefix("\ufeff")
     lines = split_lines(source)
-    named = {rule.code for rule in rules if options.is_named(rule)}
+    named = frozenset(rule.code for rule in rules if options.is_named(rule))
     try:
         if tree is None:
             tree = _parsed(source)
@@ -65,8 +65,10 @@ def lint(
                 module = cst.parse_module(part.text)
             except cst.ParserSyntaxError as error:
                 return _not_analysed(rules, _reason(error, part))
-            codes = {rule.code for rule in rules}
-            model = _model(module, part, options, codes, quiet=quiet, program=is_program(filename, source, tree))
+            codes = frozenset(rule.code for rule in rules)
+            run = Run(quiet, is_program(filename, source, tree), _configured(options), named, codes)
+            module_tree = Tree(module)
+            model = FileModel(module_tree, Positions(module_tree, part.starts, part.lines), run=run)
             return _findings(model, part.rules)
     except RecursionError:
         return _not_analysed(rules, "it is nested too deeply")
@@ -97,18 +99,11 @@ def _parsed(source: str) -> ast.Module:
         raise SyntaxError(str(error)) from error
 
 
-def _model(
-    module: cst.Module, part: Slice, options: Options, codes: Collection[str], *, quiet: bool, program: bool
-) -> FileModel:
-    tree = Tree(module)
-    configured = {
+def _configured(options: Options) -> dict[str, Blocking]:
+    return {
         name: Blocking("configured", f"await {twin}(...)" if twin else "an async twin, or await asyncio.to_thread(...)")
         for name, twin in options.blocking_calls.items()
     }
-    positions = Positions(tree, part.starts, part.lines)
-    named = {rule.code for rule in part.rules if options.is_named(rule)}
-    run = Run(quiet, program, configured, frozenset(named), frozenset(codes))
-    return FileModel(tree, positions, run=run)
 
 
 def _findings(model: FileModel, rules: Sequence[type[Rule]]) -> list[Located]:

@@ -49,14 +49,9 @@ def class_words(*names: str) -> frozenset[str]:
     return frozenset().union(*map(_telling, names))
 
 
-@cache
 def offloading_words() -> Mapping[str, frozenset[str]]:
-    """The last names of what runs a callable elsewhere, each with the words that tell what it is called on."""
-    found: dict[str, set[str]] = {}
-    for key in OFFLOADING:
-        owner, _, name = key.rpartition(".")
-        found.setdefault(name, set()).update(_evidence(owner, name, key))
-    return {name: frozenset(telling) for name, telling in found.items()}
+    """The same for what runs a callable elsewhere."""
+    return calling_words(*OFFLOADING)
 
 
 def _evidence(owner: str, name: str, key: str) -> frozenset[str]:

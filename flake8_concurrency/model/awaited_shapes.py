@@ -8,7 +8,7 @@ from collections.abc import Collection
 from functools import lru_cache
 
 from flake8_concurrency.model.entrances import is_of_a_life
-from flake8_concurrency.model.shapes import below
+from flake8_concurrency.model.pieces import below
 from flake8_concurrency.model.shared_state import FILLING, TAKING
 
 #: A test may be hidden in a function that only returns something.

@@ -67,7 +67,7 @@ class Callees:
 
     def may_be_another(self, method: FunctionInfo, receiver: Kind | None, func: cst.BaseExpression) -> bool:
         """Whether a class of the file derived from the receiver's replaces the method."""
-        if method.owner is None or (isinstance(func, cst.Attribute) and _is_super(func.value)):
+        if method.owner is None or (isinstance(func, cst.Attribute) and is_super(func.value)):
             return False
         if receiver is not None and receiver.name == "type":
             receiver = receiver.args[0]
@@ -81,5 +81,6 @@ class Callees:
         return method.name in self._overridden.get(owner, ())
 
 
-def _is_super(node: cst.BaseExpression) -> bool:
+def is_super(node: cst.BaseExpression) -> bool:
+    """Whether an expression is `super()`."""
     return isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value == "super"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
+from flake8_concurrency.model.callees import is_super
 from flake8_concurrency.model.calls import argument, passes_unknown
 from flake8_concurrency.model.definitions import ClassInfo
 from flake8_concurrency.model.facts import Kind
@@ -59,7 +60,7 @@ class Executors:
     def _construction(self, call: cst.Call) -> Construction | None:
         func = call.func
         if isinstance(func, cst.Attribute) and func.attr.value == "__init__":
-            library = self._library(self._file.kind(func.value)) if _is_super(func.value) else ""
+            library = self._library(self._file.kind(func.value)) if is_super(func.value) else ""
             return self._with_size(library.rpartition(".")[2], library, [call]) if library else None
         kind = self._file.kind(func)
         if kind is None:
@@ -99,7 +100,3 @@ class Executors:
         given = (argument(call, 0, parameter) for call in calls)
         size = next((value for value in given if value is not None), None)
         return Construction(name, parameter, size, any(map(passes_unknown, calls)))
-
-
-def _is_super(node: cst.BaseExpression) -> bool:
-    return isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value == "super"

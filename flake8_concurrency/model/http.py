@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import libcst as cst
 from flake8_concurrency.knowledge.waiting import CLIENT_TIMEOUTS
 from flake8_concurrency.model.calls import argument, literal, passes_unknown
 from flake8_concurrency.model.definitions import ClassInfo
+from flake8_concurrency.model.locks import called_name
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -30,7 +30,7 @@ class Http:
     @cached_property
     def has_default_timeout(self) -> bool:
         """Whether the file gives every new socket a timeout."""
-        return any(self._last_name(call) == "setdefaulttimeout" for call in self._calls())
+        return any(called_name(call) == "setdefaulttimeout" for call in self._file.tree.calls)
 
     def is_bounded(self, call: cst.Call, name: str) -> bool:
         """Whether a request without a timeout of its own may get one from its client, or from the file."""
@@ -54,7 +54,7 @@ class Http:
             given = argument(call, position, "timeout")
             if passes_unknown(call) or (given is not None and literal(given) != (None,)):
                 return True
-            if self._last_name(call) not in (
+            if called_name(call) not in (
                 "PoolManager",
                 "ProxyManager",
                 "HTTPConnectionPool",
@@ -67,8 +67,8 @@ class Http:
     def _mounts(self) -> bool:
         """Whether the file mounts an adapter that may bound the requests of its session."""
         return any(
-            self._last_name(call) == "mount" and len(call.args) > 1 and not self._is_plain_adapter(call.args[1].value)
-            for call in self._calls()
+            called_name(call) == "mount" and len(call.args) > 1 and not self._is_plain_adapter(call.args[1].value)
+            for call in self._file.tree.calls
         )
 
     def _is_plain_adapter(self, node: cst.BaseExpression) -> bool:
@@ -93,16 +93,3 @@ class Http:
             isinstance(base.ref, ClassInfo) and not _SENDS.isdisjoint(base.ref.methods)
             for base in self._file.kinds.mro(kind)
         )
-
-    def _calls(self) -> Iterator[cst.Call]:
-        for nodes in self._file.tree.own.values():
-            for node in nodes:
-                if isinstance(node, cst.Call):
-                    yield node
-
-    @staticmethod
-    def _last_name(call: cst.Call) -> str:
-        func = call.func
-        if isinstance(func, cst.Attribute):
-            return func.attr.value
-        return func.value if isinstance(func, cst.Name) else ""

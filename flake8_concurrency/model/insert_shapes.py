@@ -24,7 +24,7 @@ from flake8_concurrency.model.insert_words import (
     is_store_name,
 )
 from flake8_concurrency.model.locks import words
-from flake8_concurrency.model.shapes import below, inside
+from flake8_concurrency.model.pieces import below, inside, last_name
 from flake8_concurrency.model.vocabulary import BY_KEY, CLASS_WORDS, FILTERS, MANAGERS, SHORTCUTS
 
 #: Answered by every look: asked where an insert does not name its model.
@@ -68,7 +68,7 @@ def asks_insert(root: ast.AST) -> frozenset[str]:
     for node in inside(root):
         if not isinstance(node, ast.Call):
             continue
-        name = _last_name(node.func)
+        name = last_name(node.func)
         if _may_be_class(node.func):
             made.add(name)
         if not isinstance(node.func, ast.Attribute):
@@ -84,7 +84,7 @@ def asks_insert(root: ast.AST) -> frozenset[str]:
         if _is_store(node.func.value) and words(name)[:1] and words(name)[0] in INSERTING_VERBS:
             found.add(_STORE)
     for node in inside(root):
-        if isinstance(node, ast.Call) and _last_name(node.func) in ("insert", "pg_insert"):
+        if isinstance(node, ast.Call) and last_name(node.func) in ("insert", "pg_insert"):
             found |= {asked for arg in node.args for asked in _asked(arg)}
     if sends:
         found |= {_ANY if _is_class_word(name) else name for name in made}
@@ -97,7 +97,7 @@ def _asked(receiver: ast.AST) -> set[str]:
     named = isinstance(node, ast.Name)
     while isinstance(node, ast.Call | ast.Attribute):
         if isinstance(node, ast.Call):
-            if _last_name(node.func) == "get_user_model":
+            if last_name(node.func) == "get_user_model":
                 return {"get_user_model"}
             named = True
             node = node.func
@@ -108,7 +108,7 @@ def _asked(receiver: ast.AST) -> set[str]:
         own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
         named = named or node.attr in MANAGERS or own
         node = node.value
-    name = _last_name(node)
+    name = last_name(node)
     if _is_capital(name):
         return {name}
     return {_ANY} if named else set()
@@ -138,7 +138,7 @@ def _creating(call: ast.Call) -> list[ast.AST]:
 
 
 def _looked_by(call: ast.Call) -> set[str]:
-    name = _last_name(call.func)
+    name = last_name(call.func)
     found: set[str] = set()
     if name in _NAMING:
         for arg in call.args:
@@ -161,13 +161,13 @@ def _looked_for(node: ast.AST) -> set[str]:
     found: set[str] = set()
     while isinstance(node, ast.Attribute | ast.Call):
         if isinstance(node, ast.Call):
-            if _last_name(node.func) in ("get_user_model", "type"):
-                found |= {_last_name(node.func), _UNNAMED}
+            if last_name(node.func) in ("get_user_model", "type"):
+                found |= {last_name(node.func), _UNNAMED}
             node = node.func
             continue
         found |= _named(node.attr)
         node = node.value
-    return found | _named(_last_name(node))
+    return found | _named(last_name(node))
 
 
 def _named(name: str) -> set[str]:
@@ -188,7 +188,7 @@ def asks_number(root: ast.AST) -> frozenset[str]:
     found: set[str] = set()
     for node in inside(root):
         if isinstance(node, ast.Call):
-            name = _last_name(node.func)
+            name = last_name(node.func)
             is_method = isinstance(node.func, ast.Attribute)
             if node.args and (name in ("Max", "latest", "alatest", "order_by") or (name == "max" and is_method)):
                 found.add(_column(node.args[0]))
@@ -243,11 +243,11 @@ def _is_store(node: ast.AST) -> bool:
         if is_store_name(node.attr):
             return True
         node = node.value
-    return is_store_name(_last_name(node))
+    return is_store_name(last_name(node))
 
 
 def _may_be_class(node: ast.AST) -> bool:
-    name = _last_name(node)
+    name = last_name(node)
     return _is_capital(name) or _is_class_word(name) or name == "__class__"
 
 
@@ -258,9 +258,3 @@ def _is_class_word(name: str) -> bool:
 def _is_capital(name: str) -> bool:
     bare = name.lstrip("_")
     return bare[:1].isupper() and not bare.isupper()
-
-
-def _last_name(node: ast.AST) -> str:
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""

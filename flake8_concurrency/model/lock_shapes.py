@@ -7,27 +7,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
+
+from flake8_concurrency.model.pieces import own
 
 LOCKING = frozenset({"select_for_update", "with_for_update"})
-DJANGO_LOCKING = frozenset({"select_for_update"})
 
 #: Words that decide something about the transactions of a whole file: a view's `dispatch` runs all its methods.
 KEEPS = re.compile(r"(?i)\b(serializable|repeatable\w*|version_id_col|\w*VersionField|dispatch|autocommit)\b")
 _LOCK = "lock"
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-def nodes(root: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a function; of a class those outside its methods."""
-    stack: list[ast.AST] = [root]
-    if isinstance(root, ast.ClassDef):
-        stack = [*root.bases, *root.decorator_list, *(node for node in root.body if not isinstance(node, Function))]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack += ast.iter_child_nodes(node)
 
 
 def asks_lock(root: ast.AST) -> set[str]:
@@ -38,7 +26,7 @@ def asks_lock(root: ast.AST) -> set[str]:
 def answers_lock(root: ast.AST, names: Collection[str]) -> set[str]:
     """A lock, where a piece of the text asks for one."""
     del names
-    return {_LOCK} if any(_locks(node) for node in nodes(root)) else set()
+    return {_LOCK} if any(_locks(node) for node in own(root)) else set()
 
 
 def _locks(node: ast.AST) -> bool:
@@ -52,7 +40,7 @@ def _locks(node: ast.AST) -> bool:
 
 def asks_skipping(root: ast.AST) -> set[str]:
     """A lock, where a function asks for one that skips what others hold."""
-    found = any(_locks(node) and any(word.arg == "skip_locked" for word in _keywords(node)) for node in nodes(root))
+    found = any(_locks(node) and any(word.arg == "skip_locked" for word in _keywords(node)) for node in own(root))
     return {_LOCK} if found else set()
 
 
@@ -62,7 +50,7 @@ def _keywords(node: ast.AST) -> list[ast.keyword]:
 
 def asks_written(root: ast.AST) -> set[str]:
     """A lock, where a function writes an attribute of something else than its own object."""
-    for node in nodes(root):
+    for node in own(root):
         targets: list[ast.expr] = []
         if isinstance(node, ast.Assign):
             targets = node.targets
@@ -82,7 +70,7 @@ def asks_ordered_update(root: ast.AST) -> set[str]:
         and isinstance(node.func.value, ast.Call | ast.Name)
         and node.keywords
         and not node.args
-        for node in nodes(root)
+        for node in own(root)
     )
     return {"order"} if has_update and answers_order(root, ()) else set()
 
@@ -95,7 +83,7 @@ def answers_order(root: ast.AST, names: Collection[str]) -> set[str]:
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "order_by"
         and bool(node.args)
-        for node in nodes(root)
+        for node in own(root)
     )
     return {"order"} if found else set()
 
@@ -107,7 +95,7 @@ _BULK = frozenset({"bulk_update", "abulk_update"})
 
 def asks_rows(root: ast.AST) -> set[str]:
     """Rows, where a function locks several: in a loop, by their ids, or all that it is given."""
-    for node in nodes(root):
+    for node in own(root):
         if isinstance(node, ast.For | ast.AsyncFor) and any(_locks_row(inner) for inner in ast.walk(node)):
             return {"rows"}
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -129,4 +117,4 @@ def _locks_row(node: ast.AST) -> bool:
 def answers_rows(root: ast.AST, names: Collection[str]) -> set[str]:
     """Rows, where a piece of the text locks any."""
     del names
-    return {"rows"} if any(_locks_row(node) for node in nodes(root)) else set()
+    return {"rows"} if any(_locks_row(node) for node in own(root)) else set()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
@@ -21,6 +20,7 @@ from flake8_concurrency.model import clauses
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.definitions import FunctionInfo
+from flake8_concurrency.model.lock_shapes import LOCKING
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import dotted, last_name
 from flake8_concurrency.model.vocabulary import SHORTCUTS
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
 _DJANGO, _SQLALCHEMY = "select_for_update", "with_for_update"
-LOCKING = frozenset({_DJANGO, _SQLALCHEMY})
 _LOCK = "lock"
 _DEEPEST = 3
 #: Methods that send a query with its lock, and those that send another one, without it, or none.
@@ -336,38 +335,3 @@ def _asks_for_lock(call: cst.Call) -> bool:
         and (literal(arg.value) == (True,) or isinstance(arg.value, cst.Dict | cst.Call))
         for arg in call.args
     )
-
-
-# -- for the gate ------------------------------------------------------------------------------------------------------
-
-
-def asks_lock(root: ast.AST, names: Collection[str] = ()) -> set[str]:
-    """A lock, where a piece of the text asks for one: few do, and whatever waits is called there, or by its callers."""
-    del names
-    return {_LOCK} if any(_locks(node) for node in _inside(root)) else set()
-
-
-def _locks(node: ast.AST) -> bool:
-    if not isinstance(node, ast.Call):
-        return False
-    if isinstance(node.func, ast.Attribute) and node.func.attr in LOCKING:
-        return True
-    return any(word.arg == _SQLALCHEMY for word in node.keywords)
-
-
-def _last_name(node: ast.AST) -> str:
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _inside(root: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a function; of a class those outside its methods."""
-    stack: list[ast.AST] = [root]
-    if isinstance(root, ast.ClassDef):
-        functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-        stack = [*root.bases, *root.decorator_list, *(node for node in root.body if not isinstance(node, functions))]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack += ast.iter_child_nodes(node)

@@ -61,7 +61,9 @@ class Loops:
 
     def _pauses(self, loop: cst.For | cst.While) -> bool:
         return any(
-            isinstance(node, cst.Call) and isinstance(self._file.parent(node), cst.Expr) and _last(node) in _PAUSING
+            isinstance(node, cst.Call)
+            and isinstance(self._file.parent(node), cst.Expr)
+            and last_name(node.func) in _PAUSING
             for node in self._file.tree.within(loop.body)
         )
 
@@ -69,7 +71,3 @@ class Loops:
         """Whether a loop is left when its work succeeds: a `break` or `return` in a `try` or after one."""
         has_try = any(isinstance(node, cst.Try) for node in self._file.tree.within(loop.body))
         return has_try and any(isinstance(node, cst.Break | cst.Return) for node in self._file.tree.within(loop.body))
-
-
-def _last(call: cst.Call) -> str:
-    return last_name(call.func)

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _UNSET = frozenset({"None", "False", '""', "''", "0"})
 _BOOLEANS = _UNSET | {"True"}
 _ORDERED = (cst.LessThan, cst.LessThanEqual, cst.GreaterThan, cst.GreaterThanEqual)
-_TRUTH = frozenset({"true", "false", "null"})
 #: The most bindings, or steps into the model's own properties, that one test is followed through.
 _DEEPEST = 3
 

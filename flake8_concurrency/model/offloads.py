@@ -12,7 +12,7 @@ from flake8_concurrency.knowledge.offloading import OFFLOADING, Offload
 from flake8_concurrency.model.calls import argument
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import Kind, class_fact
-from flake8_concurrency.model.shapes import below
+from flake8_concurrency.model.pieces import below
 from flake8_concurrency.model.spelling import dotted, last_name
 
 if TYPE_CHECKING:

@@ -57,19 +57,13 @@ class Sentinels:
     def _fed_a_sentinel(self) -> frozenset[str]:
         """The last names of what None, or a marker in capitals, is put into."""
         found = set()
-        for call in self._calls():
+        for call in self._file.tree.calls:
             func = call.func
             if isinstance(func, cst.Attribute) and func.attr.value in ("put", "put_nowait") and call.args:
                 given = call.args[0].value
                 if literal(given) in ((None,), (False,), (True,)) or last_name(given).isupper():
                     found.add(last_name(func.value))
         return frozenset(found - {""})
-
-    def _calls(self) -> Iterator[cst.Call]:
-        for nodes in self._file.tree.own.values():
-            for node in nodes:
-                if isinstance(node, cst.Call):
-                    yield node
 
     def _is_counted(self, call: cst.Call) -> bool:
         """Whether something around the call has asked how much the queue holds."""
@@ -214,7 +208,7 @@ class Sentinels:
             and other.func.attr.value == "set"
             and last_name(other.func.value) == name
             and self._is_closing(other)
-            for other in self._calls()
+            for other in self._file.tree.calls
         )
 
     def _is_closing(self, node: cst.CSTNode) -> bool:
@@ -244,7 +238,7 @@ class Sentinels:
     @cached_property
     def _daemons(self) -> frozenset[FunctionInfo]:
         found = set()
-        for call in self._calls():
+        for call in self._file.tree.calls:
             daemon = argument(call, None, "daemon")
             if daemon is None or literal(daemon) != (True,):
                 continue
@@ -263,9 +257,9 @@ class Sentinels:
             if isinstance(node, cst.Assign) and literal(node.value) == (True,)
             for target in node.targets
             if isinstance(target.target, cst.Attribute) and target.target.attr.value == "daemon"
-        } | {dotted(call.func.value) for call in self._calls() if isinstance(call.func, cst.Attribute)
+        } | {dotted(call.func.value) for call in self._file.tree.calls if isinstance(call.func, cst.Attribute)
              and call.func.attr.value == "setDaemon"}  # fmt: skip
-        for call in self._calls() if set_later else ():
+        for call in self._file.tree.calls if set_later else ():
             target = argument(call, 1, "target")
             parent = self._file.parent(call)
             if target is None or not isinstance(parent, cst.Assign):

@@ -9,6 +9,7 @@ import libcst as cst
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.flow import Condition
 from flake8_concurrency.model.futures import FUTURE
+from flake8_concurrency.model.locks import called_name
 from flake8_concurrency.model.spelling import dotted
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Settled:
             if isinstance(node, cst.Await):
                 last_await = max(last_await, *map(tree.order, tree.within(node)))
             elif isinstance(node, cst.Call):
-                name = _last_name(node)
+                name = called_name(node)
                 if name in _READS or (name == "map" and not isinstance(tree.parents[node], cst.Expr)):
                     return True
                 if name == "shutdown" and dotted(node.func) == f"{pool}.shutdown":
@@ -150,8 +151,3 @@ def _frees(call: cst.Call, name: str) -> bool:
 
 def _last_part(node: cst.BaseExpression) -> str:
     return dotted(node).rpartition(".")[2]
-
-
-def _last_name(call: cst.Call) -> str:
-    func = call.func
-    return func.attr.value if isinstance(func, cst.Attribute) else dotted(func)

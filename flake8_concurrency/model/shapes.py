@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 
 from flake8_concurrency.model.locks import words
+from flake8_concurrency.model.pieces import Function, below, inside, last_name
 from flake8_concurrency.model.vocabulary import (
     BY_KEY,
     CHANGING,
@@ -44,14 +45,12 @@ from flake8_concurrency.model.vocabulary import (
 #: Words that decide something about the rows of a whole file, or of a view whose framework calls what has them.
 KEEPS = re.compile(r"(?i)\b(select_for_update|serializable|repeatable\w*|version_id_col|\w*VersionField)\b")
 #: Asked and answered where any row, or any state, will do.
-_ANY = "*"
+ANY = "*"
 #: Asked where a column must be known to hold a collection.
 _IN_PLACE = "collection"
 _COLLECTION = re.compile("^(JSONField|ArrayField|HStoreField|flag_modified|as_mutable)$|Mutable")
 _UPDATING = frozenset("update aupdate delete adelete".split())
 _SELF = frozenset({"self", "cls"})
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def asks_row(root: ast.AST) -> set[str]:
@@ -65,9 +64,9 @@ def _saves_columns(root: ast.AST) -> bool:
     """Whether a function saves columns that it names, which makes a row of what it saves."""
     return any(
         isinstance(node, ast.Call)
-        and _last_name(node.func) in SAVING
+        and last_name(node.func) in SAVING
         and any(word.arg == "update_fields" for word in node.keywords)
-        for node in _inside(root)
+        for node in inside(root)
     )
 
 
@@ -82,14 +81,14 @@ def answers_row(root: ast.AST, names: Collection[str]) -> set[str]:
     `names` are all names of READERS in this text.
     """
     found: set[str] = set()
-    for node in _inside(root):
+    for node in inside(root):
         if _may_read(node, names):
-            found.add(_ANY)
-        name = _last_name(node.func if isinstance(node, ast.Call) else node)
+            found.add(ANY)
+        name = last_name(node.func if isinstance(node, ast.Call) else node)
         if _COLLECTION.search(name):
             found.add(_IN_PLACE)
-    if _ANY not in found and (_is_given(root) or _saves_columns(root) or _is_handed_row(root)):
-        found.add(_ANY)
+    if ANY not in found and (_is_given(root) or _saves_columns(root) or _is_handed_row(root)):
+        found.add(ANY)
     return found
 
 
@@ -103,11 +102,11 @@ def _is_given(root: ast.AST) -> bool:
 
 def _is_handed_row(root: ast.AST) -> bool:
     """Whether a function commits a session, and may be handed a row by something that shows no query."""
-    nodes = _inside(root)
+    nodes = inside(root)
     if not any(isinstance(node, ast.Call) and _is_of_session(node, COMMITS) for node in nodes):
         return False
     return any(map(_hands_row, nodes)) or any(
-        isinstance(node, ast.Name | ast.Attribute) and _last_name(node) in INJECTING
+        isinstance(node, ast.Name | ast.Attribute) and last_name(node) in INJECTING
         for function in below(root)
         if isinstance(function, Function)
         for arg in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
@@ -123,7 +122,7 @@ def _is_of_session(call: ast.Call, methods: Collection[str]) -> bool:
 def _is_session(node: ast.AST) -> bool:
     while isinstance(node, ast.Call):
         node = node.func
-    return is_session_name(_last_name(node))
+    return is_session_name(last_name(node))
 
 
 def _hands_row(node: ast.AST) -> bool:
@@ -131,7 +130,7 @@ def _hands_row(node: ast.AST) -> bool:
         case ast.Attribute(value=ast.Name(id=name)) | ast.Assign(value=ast.Name(id=name)):
             return name == VISITOR
         case ast.Call():
-            name = _last_name(node.func)
+            name = last_name(node.func)
             if name in INJECTING or _is_of_session(node, KEEPING_ROW):
                 return True
             given = (*node.args, *(word.value for word in node.keywords))
@@ -146,7 +145,7 @@ def _may_read(node: ast.AST, names: Collection[str]) -> bool:
         return node.attr in MANAGERS or _is_user(node) or (node.attr == "query" and _may_be_class(node.value))
     if not isinstance(node, ast.Call):
         return False
-    name = _last_name(node.func)
+    name = last_name(node.func)
     if name in BY_KEY and node.args and (_may_be_class(node.args[0]) or isinstance(node.args[0], ast.Compare)):
         return True
     if name == "get_or_404":
@@ -166,7 +165,7 @@ def _only_django(name: str, call: ast.Call) -> bool:
 
 
 def _may_be_class(node: ast.AST) -> bool:
-    name = _last_name(node).lstrip("_")
+    name = last_name(node).lstrip("_")
     if isinstance(node, ast.Call) or name == "class__":
         return True
     is_capital = name[:1].isupper() and not name.isupper()
@@ -175,31 +174,31 @@ def _may_be_class(node: ast.AST) -> bool:
 
 def asks_claim(root: ast.AST) -> set[str]:
     """The columns whose state a function may move on rows, and any where it may dispatch, delete or update rows."""
-    found = {target.attr for node in _inside(root) for target in _moved(node) if not _is_self(target.value)}
-    for node in _inside(root):
+    found = {target.attr for node in inside(root) for target in _moved(node) if not _is_self(target.value)}
+    for node in inside(root):
         if isinstance(node, ast.Call):
-            name = _last_name(node.func)
+            name = last_name(node.func)
             if name in DISPATCHING or (name in ("delete", "adelete") and _last_name_of_row(node)):
-                found.add(_ANY)
+                found.add(ANY)
             found |= _updated(node)
     return found
 
 
 def asks_own_claim(root: ast.AST) -> set[str]:
     """The columns whose state a method may move on its own object."""
-    return {target.attr for node in _inside(root) for target in _moved(node) if _is_self(target.value)}
+    return {target.attr for node in inside(root) for target in _moved(node) if _is_self(target.value)}
 
 
 def answers_claim(root: ast.AST, names: Collection[str]) -> set[str]:
     """The columns that the queries in a piece of the text may test."""
     found: set[str] = set()
-    for node in _inside(root):
-        if isinstance(node, ast.Call) and _last_name(node.func) in {*names, *JUNCTIONS}:
+    for node in inside(root):
+        if isinstance(node, ast.Call) and last_name(node.func) in {*names, *JUNCTIONS}:
             found.update(word.arg.partition("__")[0] for word in node.keywords if word.arg is not None)
             parts = (part for arg in node.args for part in ast.walk(arg))
             found.update(part.attr for part in parts if isinstance(part, ast.Attribute))
     if not STATES.isdisjoint(word for column in found for word in words(column)):
-        found.add(_ANY)
+        found.add(ANY)
     return found
 
 
@@ -216,12 +215,12 @@ def _updated(call: ast.Call) -> set[str]:
     while isinstance(node, ast.Call):
         links.append(node)
         node = node.func.value if isinstance(node.func, ast.Attribute) else node.func
-    made = {_last_name(link.func) for link in links}
+    made = {last_name(link.func) for link in links}
     if made.isdisjoint(FILTERS) or made.isdisjoint(_UPDATING):
         return set()
-    found = set() if made.isdisjoint({"delete", "adelete"}) else {_ANY}
+    found = set() if made.isdisjoint({"delete", "adelete"}) else {ANY}
     for link in links:
-        if _last_name(link.func) in ("update", "aupdate", "values"):
+        if last_name(link.func) in ("update", "aupdate", "values"):
             found.update(word.arg for word in link.keywords if word.arg is not None)
             for key in (key for arg in link.args if isinstance(arg, ast.Dict) for key in arg.keys):
                 found.add(
@@ -233,87 +232,13 @@ def _updated(call: ast.Call) -> set[str]:
 
 
 def _last_name_or_any(node: ast.AST | None) -> str:
-    return _ANY if node is None else _last_name(node) or _ANY
-
-
-@lru_cache(maxsize=512)
-def below(root: ast.AST) -> tuple[ast.AST, ...]:
-    """A node and all nodes below it, in no particular order: `ast.walk` at a third of its cost, remembered."""
-    found: list[ast.AST] = []
-    stack: list[ast.AST] = [root]
-    while stack:
-        node = stack.pop()
-        found.append(node)
-        for field in _fields(type(node)):
-            value = getattr(node, field, None)
-            if value.__class__ is list:
-                stack += [part for part in value if part is not None]
-            elif value is not None:
-                stack.append(value)
-    return tuple(found)
-
-
-@lru_cache(maxsize=512)
-def _inside(root: ast.AST) -> tuple[ast.AST, ...]:
-    """The nodes of a function that anything here asks about; of a class those outside its methods.
-
-    Every rule asks for every function of a file, so the last ones are remembered.
-    """
-    found: list[ast.AST] = []
-    stack: list[ast.AST] = [root]
-    if isinstance(root, ast.ClassDef):
-        stack = [*root.bases, *(node for node in root.body if not isinstance(node, Function))]
-    while stack:
-        node = stack.pop()
-        kind = type(node)
-        if kind in _ASKED:
-            found.append(node)
-        for field in _fields(kind):
-            value = getattr(node, field, None)
-            if value.__class__ is list:
-                stack += value
-            elif value is not None:
-                stack.append(value)
-    return tuple(found)
-
-
-_ASKED = frozenset(
-    {
-        ast.Call,
-        ast.Attribute,
-        ast.Assign,
-        ast.AnnAssign,
-        ast.AugAssign,
-        ast.Delete,
-        ast.For,
-        ast.AsyncFor,
-        ast.NamedExpr,
-    }
-)
-#: Fields that hold no nodes, or none that matter.
-_NO_NODES = frozenset(
-    """ctx op ops id attr arg name asname module names level kind type_comment annotation returns conversion simple
-    type_params is_async rest cls kwd_attrs""".split()
-)
-
-
-_fields_of: dict[type, tuple[str, ...]] = {}
-
-
-def _fields(kind: type) -> tuple[str, ...]:
-    """The fields of a node type in which there may be nodes; of anything else in a tree, none."""
-    found = _fields_of.get(kind)
-    if found is None:
-        is_leaf = issubclass(kind, ast.Constant | ast.Name | ast.MatchSingleton)
-        fields = () if is_leaf else getattr(kind, "_fields", ())
-        found = _fields_of[kind] = tuple(field for field in fields if field not in _NO_NODES)
-    return found
+    return ANY if node is None else last_name(node) or ANY
 
 
 @lru_cache(maxsize=512)
 def _written(root: ast.AST) -> tuple[tuple[ast.expr, str], ...]:
     """The objects whose attributes may be written from their old values, each with what that asks."""
-    nodes = _inside(root)
+    nodes = inside(root)
     sources = _Sources(nodes)
     changed = [pair for node in nodes if node.__class__ in _CHANGED for pair in _changed(node, sources)]
     if not changed:
@@ -332,17 +257,17 @@ def _may_be_column(node: ast.Attribute) -> bool:
         return False
     chain: ast.AST = node.value
     while isinstance(chain, ast.Attribute | ast.Subscript):
-        if _last_name(chain) in NO_ROWS:
+        if last_name(chain) in NO_ROWS:
             return False
         if _is_user(chain):
             return True
         chain = chain.value
-    return _last_name(chain) not in NO_ROWS
+    return last_name(chain) not in NO_ROWS
 
 
 def _is_user(node: ast.AST) -> bool:
     """`request.user` is a row that the middleware has read."""
-    return isinstance(node, ast.Attribute) and node.attr == "user" and _last_name(node.value) == "request"
+    return isinstance(node, ast.Attribute) and node.attr == "user" and last_name(node.value) == "request"
 
 
 class _Sources:
@@ -374,7 +299,7 @@ class _Sources:
             names, attributes = _mentioned(value)
             self._names.setdefault(target.id, set()).update(names)
             # What starts empty may be filled from anything.
-            self._attributes.setdefault(target.id, set()).update(attributes or ({_ANY} if not names else ()))
+            self._attributes.setdefault(target.id, set()).update(attributes or ({ANY} if not names else ()))
 
     def lead_to(self, value: ast.expr, attribute: str) -> bool:
         """Whether a value may be made from an attribute of this name."""
@@ -388,7 +313,7 @@ class _Sources:
             fresh = self._names.get(name, set()) - names
             names |= fresh
             pending += fresh
-        return attribute in attributes or _ANY in attributes
+        return attribute in attributes or ANY in attributes
 
 
 def _mentioned(value: ast.expr) -> tuple[set[str], set[str]]:
@@ -401,18 +326,18 @@ def _changed(node: ast.AST, sources: _Sources) -> Iterator[tuple[ast.expr, str]]
     """The attributes that a node may write, and the names of what it may change in place."""
     match node:
         case ast.AugAssign(target=ast.Attribute() as target):
-            yield target, _ANY
+            yield target, ANY
         case ast.AugAssign(target=ast.Subscript() as target):
-            yield _container(target), _ANY
+            yield _container(target), ANY
         case ast.Assign(targets=targets):
             yield from _assigned(targets, node.value, sources)
         case ast.AnnAssign(target=target) if node.value is not None:
             yield from _assigned([target], node.value, sources)
         case ast.Delete(targets=targets):
-            yield from ((_container(target), _ANY) for target in targets if isinstance(target, ast.Subscript))
+            yield from ((_container(target), ANY) for target in targets if isinstance(target, ast.Subscript))
         case ast.Call(func=ast.Attribute(value=value, attr=method)):
             if method in CHANGING:
-                yield _container(value), _IN_PLACE if _is_ambiguous(method, node) else _ANY
+                yield _container(value), _IN_PLACE if _is_ambiguous(method, node) else ANY
             if method in SENDING:
                 yield from _sent(node, sources)
 
@@ -425,11 +350,11 @@ def _sent(call: ast.Call, sources: _Sources) -> Iterator[tuple[ast.expr, str]]:
             given += [(_key(key), value) for key, value in zip(arg.keys, arg.values, strict=True)]
     for column, value in given:
         if column and not isinstance(value, ast.Constant) and sources.lead_to(value, column):
-            yield ast.Attribute(ast.Name("row"), column), _ANY
+            yield ast.Attribute(ast.Name("row"), column), ANY
 
 
 def _key(node: ast.expr | None) -> str:
-    return str(node.value) if isinstance(node, ast.Constant) else "" if node is None else _last_name(node)
+    return str(node.value) if isinstance(node, ast.Constant) else "" if node is None else last_name(node)
 
 
 def _is_ambiguous(method: str, call: ast.Call) -> bool:
@@ -440,9 +365,9 @@ def _is_ambiguous(method: str, call: ast.Call) -> bool:
 def _assigned(targets: list[ast.expr], value: ast.expr, sources: _Sources) -> Iterator[tuple[ast.expr, str]]:
     for target in targets:
         if isinstance(target, ast.Subscript):
-            yield _container(target), _ANY
+            yield _container(target), ANY
         elif isinstance(target, ast.Attribute) and _may_be_made(value) and sources.lead_to(value, target.attr):
-            yield target, _ANY
+            yield target, ANY
 
 
 def _may_be_made(value: ast.expr) -> bool:
@@ -452,7 +377,7 @@ def _may_be_made(value: ast.expr) -> bool:
         case ast.JoinedStr():
             return sum(isinstance(part, ast.FormattedValue) for part in value.values) > 1
         case ast.Call():
-            name = _last_name(value.func)
+            name = last_name(value.func)
             return name in COPYING | CHOOSING | MERGING | SPLITTING or not COMBINING.isdisjoint(words(name))
         case ast.IfExp():
             return _may_be_made(value.body) or _may_be_made(value.orelse)
@@ -487,21 +412,21 @@ def _moved(node: ast.AST) -> Iterator[ast.Attribute]:
     """The attributes that a node sets to what may be another state."""
     if isinstance(node, ast.Assign):
         for target in node.targets:
-            if isinstance(target, ast.Attribute) and _may_be_state(node.value, target.attr):
-                yield from [target] if _last_name(target.value) not in NO_ROWS else []
+            if isinstance(target, ast.Attribute) and may_be_state(node.value, target.attr):
+                yield from [target] if last_name(target.value) not in NO_ROWS else []
 
 
-def _may_be_state(value: ast.expr, column: str) -> bool:
+def may_be_state(value: ast.expr, column: str) -> bool:
     """Whether a value is written in the code, the time, or who has taken the row."""
     match value:
         case ast.IfExp():
-            return _may_be_state(value.body, column) and _may_be_state(value.orelse, column)
+            return may_be_state(value.body, column) and may_be_state(value.orelse, column)
         case ast.Constant():
             return True
         case ast.List() | ast.Tuple() | ast.Set():
             return bool(value.elts)
         case ast.Call():
-            name = _last_name(value.func)
+            name = last_name(value.func)
             return not NOW.isdisjoint([name, *words(name)]) or name in ("true", "false", "null")
         case ast.Name(id=name):
             return name.isupper() or not (STATES | TAKERS).isdisjoint(words(column)) or not NOW.isdisjoint(words(name))
@@ -521,7 +446,7 @@ def _container(node: ast.expr) -> ast.expr:
             node = node.value
         elif (
             isinstance(node, ast.Call)
-            and _last_name(node.func) in ("setdefault", "get")
+            and last_name(node.func) in ("setdefault", "get")
             and isinstance(node.func, ast.Attribute)
         ):
             node = node.func.value
@@ -531,13 +456,3 @@ def _container(node: ast.expr) -> ast.expr:
 
 def _is_self(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id in _SELF
-
-
-def _last_name(node: ast.AST) -> str:
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-#: What the other modules that ask for the gate need of this one.
-ANY, inside, last_name, may_be_state = _ANY, _inside, _last_name, _may_be_state

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import libcst as cst
 
 from flake8_concurrency.knowledge.unshared import ONLY_SESSIONS, TASKS, THREADS, UNSHARED, Unshared
-from flake8_concurrency.model import clauses
+from flake8_concurrency.model import clauses, pieces
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.locks import called_name, is_lock_name, words
 from flake8_concurrency.model.reads import SQLALCHEMY
-from flake8_concurrency.model.shapes import below
 from flake8_concurrency.model.spelling import last_name, text
 from flake8_concurrency.model.started import Started, Work
 from flake8_concurrency.model.vocabulary import is_session_name
@@ -379,7 +378,7 @@ _SESSION = "session"
 
 def asks_session(root: ast.AST) -> set[str]:
     """A session, where a piece of the text may start work."""
-    found = any(isinstance(node, ast.Call) and _last_name(node.func) in STARTING for node in below(root))
+    found = any(isinstance(node, ast.Call) and pieces.last_name(node.func) in STARTING for node in pieces.below(root))
     return {_SESSION} if found else set()
 
 
@@ -388,8 +387,8 @@ def answers_session(root: ast.AST, names: Collection[str]) -> set[str]:
     for node in ast.walk(root):
         if (
             isinstance(node, ast.Name | ast.Attribute)
-            and _last_name(node) in names
-            and _last_name(node) not in _METHODS
+            and pieces.last_name(node) in names
+            and pieces.last_name(node) not in _METHODS
         ):
             return {_SESSION}
         if (
@@ -402,7 +401,7 @@ def answers_session(root: ast.AST, names: Collection[str]) -> set[str]:
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
             and node.func.attr in _METHODS
-            and is_session_name(_last_name(node.func.value))
+            and is_session_name(pieces.last_name(node.func.value))
         ):
             return {_SESSION}
     return set()
@@ -414,12 +413,6 @@ def _names_in(annotation: str) -> list[str]:
 
 
 _LONGEST = 80
-
-
-def _last_name(node: ast.AST) -> str:
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _is_lock(node: cst.BaseExpression) -> bool:

@@ -10,14 +10,8 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 
 from flake8_concurrency.model.locks import words
-from flake8_concurrency.model.shapes import (
-    ANY,
-    answers_row,
-    below,
-    inside,
-    last_name,
-    may_be_state,
-)
+from flake8_concurrency.model.pieces import below, inside, last_name
+from flake8_concurrency.model.shapes import ANY, answers_row, may_be_state
 from flake8_concurrency.model.sql_text import is_readable
 from flake8_concurrency.model.vocabulary import (
     CODES,

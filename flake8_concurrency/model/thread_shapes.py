@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection
 
 from flake8_concurrency.knowledge.offloading import OFFLOADING
-from flake8_concurrency.model.shapes import below
+from flake8_concurrency.model.pieces import below
 
 #: The last names of what starts a function in a thread; a class derived from Thread is one as well.
 STARTING = frozenset(name.rpartition(".")[2] for name, how in OFFLOADING.items() if how.where == "thread")

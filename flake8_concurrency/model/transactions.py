@@ -17,7 +17,7 @@ from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.leaving import leaves
 from flake8_concurrency.model.locks import called_name, words
-from flake8_concurrency.model.spelling import dotted, last_name, text
+from flake8_concurrency.model.spelling import last_name, text
 from flake8_concurrency.model.vocabulary import SESSION_NAMES, is_session_name
 
 if TYPE_CHECKING:
@@ -423,9 +423,3 @@ class Transactions:
 
     def _follows(self, first: cst.CSTNode, second: cst.CSTNode) -> bool:
         return self._file.tree.order(first) < self._file.tree.order(second)
-
-
-def spelled_opener(region: Region) -> str:
-    """What begins a region, as a message shows it."""
-    opener = region.opener.func if isinstance(region.opener, cst.Call) else region.opener
-    return dotted(opener) or "the block"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cached_property
 
 import libcst as cst
 
@@ -135,6 +136,11 @@ class Tree:
             # The first iterable is evaluated where the comprehension stands.
             return _Places(self.scope_of(scope), scope, frozenset({"target", "ifs", "inner_for_in"}))
         return None
+
+    @cached_property
+    def calls(self) -> list[cst.Call]:
+        """Every call, scope by scope."""
+        return [node for nodes in self.own.values() for node in nodes if isinstance(node, cst.Call)]
 
     def scope_of(self, node: cst.CSTNode) -> Scope:
         """The scope in which a node is evaluated: decorators, defaults and bases belong to the scope around."""

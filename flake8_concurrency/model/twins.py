@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import libcst as cst
 
 from flake8_concurrency.knowledge.offloading import OFFLOADING
+from flake8_concurrency.model import pieces
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.spelling import dotted, last_name
 
@@ -148,6 +149,6 @@ def asks_offloaded(root: ast.AST) -> set[str]:
 
 def answers_offloaded(root: ast.AST, names: Collection[str]) -> set[str]:
     """The last names of what calls of these names are given."""
-    calls = (node for node in ast.walk(root) if isinstance(node, ast.Call))
-    handed = (call for call in calls if getattr(call.func, "attr", getattr(call.func, "id", "")) in names)
+    calls = (node for node in pieces.below(root) if isinstance(node, ast.Call))
+    handed = (call for call in calls if pieces.last_name(call.func) in names)
     return {arg.attr for call in handed for arg in call.args if isinstance(arg, ast.Attribute)}

@@ -13,6 +13,7 @@ from flake8_concurrency.knowledge.waiting import SharedLock
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.calls import argument, literal, passes_unknown
 from flake8_concurrency.model.futures import EXECUTOR
+from flake8_concurrency.model.locks import called_name
 from flake8_concurrency.model.spelling import dotted
 
 if TYPE_CHECKING:
@@ -101,10 +102,10 @@ class Waits:
         for parent in self._file.ancestors(call):
             if isinstance(parent, cst.FunctionDef | cst.Lambda):
                 return False
-            if isinstance(parent, cst.Call) and _called(parent) in _DEADLINES:
+            if isinstance(parent, cst.Call) and called_name(parent) in _DEADLINES:
                 return True
             if isinstance(parent, cst.With) and any(
-                isinstance(item.item, cst.Call) and _called(item.item) in _DEADLINES for item in parent.items
+                isinstance(item.item, cst.Call) and called_name(item.item) in _DEADLINES for item in parent.items
             ):
                 return True
         return False
@@ -181,16 +182,10 @@ def _may_have_timeout(call: cst.Call, position: int | None) -> bool:
 
 def _timeouts_in(call: cst.Call) -> list[cst.BaseExpression]:
     """What a call is given where a timeout could stand."""
-    name = _called(call)
+    name = called_name(call)
     return [
         arg.value
         for position, arg in enumerate(call.args)
         if (position in _BY_POSITION.get(name, ()) if arg.keyword is None else arg.keyword.value == "timeout")
         and literal(arg.value) != (None,)
     ]
-
-
-def _called(call: cst.Call) -> str:
-    """The last name of what a call calls."""
-    func = call.func
-    return func.attr.value if isinstance(func, cst.Attribute) else dotted(func)

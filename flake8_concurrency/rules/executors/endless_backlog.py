@@ -6,6 +6,7 @@ import libcst as cst
 
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.facts import ITERATOR
+from flake8_concurrency.model.spelling import last_name
 from flake8_concurrency.rule import Gate, Rule
 
 #: What bounds the work that is in flight, by the last name of its call.
@@ -74,13 +75,7 @@ class EndlessBacklog(Rule):
         assert isinstance(loop, cst.For | cst.While)
         parts = [loop.body, loop.test] if isinstance(loop, cst.While) else [loop.body]
         return any(
-            isinstance(node, cst.Call) and _last_name(node.func) in _BOUNDS
+            isinstance(node, cst.Call) and last_name(node.func) in _BOUNDS
             for part in parts
             for node in self.file.tree.within(part)
         )
-
-
-def _last_name(func: cst.BaseExpression) -> str:
-    if isinstance(func, cst.Attribute):
-        return func.attr.value
-    return func.value if isinstance(func, cst.Name) else ""

@@ -63,7 +63,7 @@ class ForkAfterThreads(Rule):
         name = self._made(node, _MAKES_PROCESSES)
         if name is None or argument(node, None, "mp_context") is not None or self._chooses_method():
             return
-        thread = next((call for call in self._calls() if self._may_run(call, node)), None)
+        thread = next((call for call in self.file.tree.calls if self._may_run(call, node)), None)
         if thread is not None:
             self.report(node, line=self.file.line(thread), made=name.rpartition(".")[2])
 
@@ -71,11 +71,8 @@ class ForkAfterThreads(Rule):
         name = self.file.qualified(node.func)
         return name if name in names else None
 
-    def _calls(self) -> list[cst.Call]:
-        return [node for nodes in self.file.tree.own.values() for node in nodes if isinstance(node, cst.Call)]
-
     def _chooses_method(self) -> bool:
-        return any(last_name(call.func) in ("set_start_method", "get_context") for call in self._calls())
+        return any(last_name(call.func) in ("set_start_method", "get_context") for call in self.file.tree.calls)
 
     def _may_run(self, thread: cst.Call, process: cst.Call) -> bool:
         """Whether a thread that a call makes may run where a process is made: they share a function or class."""

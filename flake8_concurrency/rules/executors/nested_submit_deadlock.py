@@ -58,7 +58,8 @@ class NestedSubmitDeadlock(Rule):
     gate = Gate(anchors=frozenset({"submit", "map"}), context=(frozenset({"concurrent"}),))
 
     def visit_Module(self, node: cst.Module) -> None:
-        for outer in self._giving(node):
+        del node
+        for outer in filter(self._gives_work, self.file.tree.calls):
             work = self.file.works.function(outer)
             if work is None or work.is_async:
                 continue
@@ -66,13 +67,6 @@ class NestedSubmitDeadlock(Rule):
                 if inner is not outer and self._is_same_pool(outer, inner):
                     pool = self.file.tree.module.code_for_node(_pool(outer))
                     self.report(inner, work=work.qualified_name, pool=pool, line=self.file.line(outer))
-
-    def _giving(self, module: cst.Module) -> Iterator[cst.Call]:
-        del module
-        for nodes in self.file.tree.own.values():
-            for node in nodes:
-                if isinstance(node, cst.Call) and self._gives_work(node):
-                    yield node
 
     def _gives_work(self, call: cst.Call) -> bool:
         return any(name in _GIVES_WORK for name in self.file.functions.table_names(call.func))

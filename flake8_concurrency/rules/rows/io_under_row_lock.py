@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.locked_io import LOCKING, LockedWait, asks_lock
+from flake8_concurrency.model.lock_shapes import LOCKING, answers_lock, asks_lock
+from flake8_concurrency.model.locked_io import LockedWait
 from flake8_concurrency.rule import Gate, Rule
 
 
@@ -76,7 +77,7 @@ class IoUnderRowLock(Rule):
     code = "CNC311"
     name = "io-under-row-lock"
     message = "{call} {runs} while the rows locked on line {line} stay locked, so whoever wants one waits too: {remedy}"
-    gate = Gate(anchors=LOCKING, called=False, asks=asks_lock, answers=asks_lock)
+    gate = Gate(anchors=LOCKING, asks=asks_lock, answers=answers_lock)
     enabled = False
     quiet = True
 

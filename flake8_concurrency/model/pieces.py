@@ -1,0 +1,102 @@
+"""Pieces of a text's `ast` tree, as those see them that answer for the gate.
+
+Every rule that asks does so for every function of a file, so the last ones are remembered.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import lru_cache
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def last_name(node: ast.AST) -> str:
+    """The last name of a chain: `c` of `a.b.c`; empty for anything else."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _without_methods(node: ast.ClassDef) -> list[ast.AST]:
+    return [part for part in node.body if not isinstance(part, Function)]
+
+
+@lru_cache(maxsize=512)
+def own(root: ast.AST) -> tuple[ast.AST, ...]:
+    """All nodes of a function; of a class those outside its methods."""
+    if not isinstance(root, ast.ClassDef):
+        return below(root)
+    parts = (*root.bases, *root.decorator_list, *_without_methods(root))
+    return tuple(node for part in parts for node in below(part))
+
+
+@lru_cache(maxsize=512)
+def below(root: ast.AST) -> tuple[ast.AST, ...]:
+    """A node and all nodes below it, in no particular order: `ast.walk` at a third of its cost, remembered."""
+    found: list[ast.AST] = []
+    stack: list[ast.AST] = [root]
+    while stack:
+        node = stack.pop()
+        found.append(node)
+        for field in _fields(type(node)):
+            value = getattr(node, field, None)
+            if value.__class__ is list:
+                stack += [part for part in value if part is not None]
+            elif value is not None:
+                stack.append(value)
+    return tuple(found)
+
+
+@lru_cache(maxsize=512)
+def inside(root: ast.AST) -> tuple[ast.AST, ...]:
+    """The calls, attributes and assignments of a function; of a class those outside its methods."""
+    found: list[ast.AST] = []
+    stack: list[ast.AST] = [root]
+    if isinstance(root, ast.ClassDef):
+        stack = [*root.bases, *_without_methods(root)]
+    while stack:
+        node = stack.pop()
+        kind = type(node)
+        if kind in _ASKED:
+            found.append(node)
+        for field in _fields(kind):
+            value = getattr(node, field, None)
+            if value.__class__ is list:
+                stack += value
+            elif value is not None:
+                stack.append(value)
+    return tuple(found)
+
+
+_ASKED = frozenset(
+    {
+        ast.Call,
+        ast.Attribute,
+        ast.Assign,
+        ast.AnnAssign,
+        ast.AugAssign,
+        ast.Delete,
+        ast.For,
+        ast.AsyncFor,
+        ast.NamedExpr,
+    }
+)
+#: Fields that hold no nodes, or none that matter.
+_NO_NODES = frozenset(
+    """ctx op ops id attr arg name asname module names level kind type_comment annotation returns conversion simple
+    type_params is_async rest cls kwd_attrs""".split()
+)
+
+
+_fields_of: dict[type, tuple[str, ...]] = {}
+
+
+def _fields(kind: type) -> tuple[str, ...]:
+    """The fields of a node type in which there may be nodes; of anything else in a tree, none."""
+    found = _fields_of.get(kind)
+    if found is None:
+        is_leaf = issubclass(kind, ast.Constant | ast.Name | ast.MatchSingleton)
+        fields = () if is_leaf else getattr(kind, "_fields", ())
+        found = _fields_of[kind] = tuple(field for field in fields if field not in _NO_NODES)
+    return found
