@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 from flake8_concurrency.knowledge.words import ANY
@@ -112,9 +113,7 @@ def seeds(gate: Gate, outline: Outline) -> set[Unit]:
 
 def _kept(gate: Gate, found: set[Unit], outline: Outline) -> set[Unit]:
     """The units found, and where there are some, those that the gate keeps anyway."""
-    if found and gate.keeps is not None:
-        return found | {unit for unit in outline.units if gate.keeps.search(unit.spelled)}
-    return found
+    return found | outline.matching(gate.keeps) if found and gate.keeps is not None else found
 
 
 def _live(gate: Gate, outline: Outline) -> set[str]:
@@ -131,10 +130,15 @@ def _has_anchor(unit: Unit, gate: Gate, anchors: set[str], outline: Outline) -> 
         return True
     if not _mentions(unit, anchors) or (gate.only_async and not unit.has_async):
         return False
-    calls = [*unit.calls, *unit.awaited] if gate.awaited else unit.calls
+    calls = chain(_calls(unit, anchors), unit.awaited if gate.awaited else ())
     return any(
         (call.on_loop or not gate.only_async) and _is_anchor(call, unit, gate, anchors, outline) for call in calls
     )
+
+
+def _calls(unit: Unit, anchors: set[str]) -> Iterator[Called]:
+    """What a unit calls; what it tests as well, where that is an anchor."""
+    return chain(unit.calls, unit.tested if "if" in anchors else ())
 
 
 def _mentions(unit: Unit, anchors: set[str]) -> bool:
@@ -152,8 +156,9 @@ def _constructs_base(unit: Unit, anchors: set[str]) -> bool:
 def _leads_to_context(unit: Unit, gate: Gate, outline: Outline) -> bool:
     if not gate.context:
         return True
-    reached = outline.closure([unit])
-    return all(any(other.mentions(outline.evidence(group)) for other in reached) for group in gate.context)
+    reached = outline.led_to(frozenset([unit]))
+    groups = map(outline.evidence, gate.context)
+    return all(any(other.mentions(evidence) for other in reached) for evidence in groups)
 
 
 def _is_anchor(call: Called, unit: Unit, gate: Gate, anchors: set[str], outline: Outline) -> bool:
@@ -212,20 +217,19 @@ def _starting(found: set[Unit], outline: Outline) -> set[Unit]:
 
 def _reaches_anchor(unit: Unit, gate: Gate, anchors: set[str], outline: Outline) -> bool:
     return _mentions(unit, anchors) and any(
-        not call.on_loop and _is_anchor(call, unit, gate, anchors, outline) for call in unit.calls
+        not call.on_loop and _is_anchor(call, unit, gate, anchors, outline) for call in _calls(unit, anchors)
     )
 
 
 def _asking(gate: Gate, anchors: set[str], outline: Outline) -> set[Unit]:
     """The units that ask for what a unit they lead to answers, and whatever calls them."""
-    answers = {unit: _answers(gate, anchors, unit) for unit in outline.units if unit.mentions(anchors)}
-    answering = {unit: given for unit, given in answers.items() if given}
+    answering = {} if gate.answers is None else outline.answering(gate.answers, frozenset(anchors))
     found: set[Unit] = set()
     for unit, asked in _questions(gate, outline) if answering else ():
         if unit not in found:
             around = outline.calling(unit, gate.hooks, nearest=gate.nearest)
             # The first set is the larger one, and the cheaper.
-            if all(_is_answered(asked, reached(around), answering) for reached in (outline.closure, outline.support)):
+            if all(_is_answered(asked, reached(around), answering) for reached in (outline.led_to, outline.told_by)):
                 found |= around
     return _kept(gate, found, outline)
 
@@ -233,10 +237,6 @@ def _asking(gate: Gate, anchors: set[str], outline: Outline) -> set[Unit]:
 def _is_answered(asked: Collection[str], reached: set[Unit], answering: Mapping[Unit, Collection[str]]) -> bool:
     wanted = set(asked)
     return any(not wanted.isdisjoint(answering[unit]) for unit in reached & answering.keys())
-
-
-def _answers(gate: Gate, anchors: set[str], unit: Unit) -> frozenset[str]:
-    return frozenset() if unit.is_import or gate.answers is None else frozenset(gate.answers(unit.node, anchors))
 
 
 def _questions(gate: Gate, outline: Outline) -> Iterator[tuple[Unit, Collection[str]]]:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from flake8_concurrency import words
+from flake8_concurrency.rule import Answering
 from flake8_concurrency.words import FUNCTIONS, Called, Function
 
 # Each of these begins with something that a search finds fast: the text is read four times in less time than once with
@@ -94,11 +95,6 @@ class Unit:
     def is_statement(self) -> bool:
         return not self.is_import and not isinstance(self.node, (*FUNCTIONS, ast.ClassDef))
 
-    @cached_property
-    def spelled(self) -> str:
-        """All words of the unit."""
-        return " ".join((*self.names, *self.attrs))
-
     def mentions(self, some: Collection[str]) -> bool:
         return not self.names.isdisjoint(some) or not self.attrs.isdisjoint(some)
 
@@ -106,6 +102,11 @@ class Unit:
     def calls(self) -> list[Called]:
         """Everything that the unit calls and does not await."""
         return words.calls(self.node, self.giving)
+
+    @cached_property
+    def tested(self) -> list[Called]:
+        """Everything that the unit tests for truth."""
+        return words.tested(self.node, self.giving)
 
     @cached_property
     def awaited(self) -> list[Called]:
@@ -291,6 +292,12 @@ class Outline:
         #: For each set of evidence: the steps that lead to it, and those that do not, as far as they were asked about.
         self._traced: dict[int, tuple[set[_Step], set[_Step]]] = {}
         self._namers: dict[Unit, set[Unit]] = {}
+        #: What several rules ask alike.
+        self._callers_of: dict[tuple[Unit, frozenset[str], bool], frozenset[Unit]] = {}
+        self._led_to: dict[frozenset[Unit], set[Unit]] = {}
+        self._told: dict[frozenset[Unit], set[Unit]] = {}
+        self._matching: dict[re.Pattern[str], set[Unit]] = {}
+        self._answering: dict[tuple[Answering, frozenset[str]], dict[Unit, frozenset[str]]] = {}
 
     def _note_derived(self, unit: Unit) -> None:
         """A class is another name for each of its bases."""
@@ -373,11 +380,44 @@ class Outline:
         names = unit.entries
         return [other for other in self.units if other is not unit and other.mentions(names)]
 
-    def calling(self, unit: Unit, hooks: Collection[str] = (), *, nearest: bool = False) -> set[Unit]:
+    def matching(self, pattern: re.Pattern[str]) -> set[Unit]:
+        """The units whose text matches."""
+        found = self._matching.get(pattern)
+        if found is None:
+            found = self._matching[pattern] = {unit for unit in self.units if pattern.search(unit.text)}
+        return found
+
+    def answering(self, answers: Answering, anchors: frozenset[str]) -> dict[Unit, frozenset[str]]:
+        """The units that mention an anchor and have an answer, each with what it says."""
+        found = self._answering.get((answers, anchors))
+        if found is None:
+            asked = (unit for unit in self.units if not unit.is_import and unit.mentions(anchors))
+            said = ((unit, frozenset(answers(unit.node, anchors))) for unit in asked)
+            found = self._answering[answers, anchors] = {unit: given for unit, given in said if given}
+        return found
+
+    def led_to(self, units: frozenset[Unit]) -> set[Unit]:
+        """`closure`, remembered."""
+        found = self._led_to.get(units)
+        if found is None:
+            found = self._led_to[units] = self.closure(units)
+        return found
+
+    def told_by(self, units: frozenset[Unit]) -> set[Unit]:
+        """`support`, remembered."""
+        found = self._told.get(units)
+        if found is None:
+            found = self._told[units] = self.support(units)
+        return found
+
+    def calling(self, unit: Unit, hooks: frozenset[str] = frozenset(), *, nearest: bool = False) -> frozenset[Unit]:
         """A unit and all that lead to it by the name of a function, not one of `hooks`, in any number of steps.
 
         With `nearest` only the callers of private functions are asked who calls them.
         """
+        known = self._callers_of.get((unit, hooks, nearest))
+        if known is not None:
+            return known
         found = {unit}
         pending = [unit]
         while pending:
@@ -387,7 +427,8 @@ class Outline:
                 found |= fresh
                 if not nearest or one.node.name.startswith("_"):
                     pending += fresh
-        return found
+        known = self._callers_of[unit, hooks, nearest] = frozenset(found)
+        return known
 
     def _naming(self, unit: Unit) -> set[Unit]:
         known = self._namers.get(unit)

@@ -59,8 +59,9 @@ class Gate(NamedTuple):
     `answers` gives for a piece of the text that mentions an anchor, and the names of the anchors. Callers are kept as
     well, for they may be why the rule speaks or is silent. `inner` asks on behalf of a method that matters only where
     it is called on another object; functions named in `hooks` have callers that nobody sees; with `nearest` the
-    callers of a function that is not private are kept, and not theirs. What has a word that
-    matches `keeps` is kept wherever it stands.
+    callers of a function that is not private are kept, and not theirs.
+
+    What has a text that `keeps` matches is kept wherever it stands, once a finding could stand anywhere.
 
     `awaited` also takes calls that are awaited, and `async with` as an anchor for what it calls.
 

@@ -210,9 +210,11 @@ def _without_methods(body: list[ast.AST]) -> list[ast.AST]:
 # -- calls -------------------------------------------------------------------------------------------------------------
 
 
-def calls(root: ast.AST, giving: Collection[str] = GIVING) -> list[Called]:
-    """Everything that is called and not awaited in a function, or in a class's own body without its methods."""
-    found: list[Called] = []
+def _running(root: ast.AST) -> Iterator[tuple[ast.AST, bool]]:
+    """The nodes of a function, or of a class's own body without its methods, each with whether it runs on the loop.
+
+    Calls that are awaited are left out.
+    """
     apart = {id(node) for node in root.body if isinstance(node, FUNCTIONS)} if isinstance(root, ast.ClassDef) else set()
     stack: list[tuple[ast.AST, bool]] = [(root, False)]
     while stack:
@@ -223,26 +225,46 @@ def calls(root: ast.AST, giving: Collection[str] = GIVING) -> list[Called]:
                 stack += [(child, on_loop) for child in (*node.decorator_list, node.args)]
                 stack += [(child, isinstance(node, ast.AsyncFunctionDef)) for child in node.body]
             continue
+        if isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
+            node = node.value
+        else:
+            yield node, on_loop
+        stack += [(child, on_loop) for child in children(node)]
+
+
+def calls(root: ast.AST, giving: Collection[str] = GIVING) -> list[Called]:
+    """Everything that is called and not awaited in a function, or in a class's own body without its methods."""
+    found: list[Called] = []
+    for node, on_loop in _running(root):
         if isinstance(node, ast.Call):
             callee = frozenset(value_words(node.func, giving))
             found += [Called(name, on_loop, callee) for name in last_names(node.func)]
             if node.args and not _READING.isdisjoint(callee):
                 found.append(Called("for", on_loop, frozenset(value_words(node.args[0], giving))))
-            elif node.args and not _ASKING.isdisjoint(callee):
-                found.append(Called("if", on_loop, frozenset(value_words(node.args[0], giving))))
         elif isinstance(node, ast.With):
             found += [Called("with", on_loop, frozenset(value_words(item.context_expr, giving))) for item in node.items]
         elif isinstance(node, ast.YieldFrom):
             found.append(Called("for", on_loop, frozenset(value_words(node.value, giving))))
         elif isinstance(node, ast.For | ast.comprehension):
             found.append(Called("for", on_loop, frozenset(value_words(node.iter, giving))))
-            found += [Called("if", on_loop, frozenset(value_words(test, giving))) for test in getattr(node, "ifs", ())]
-        elif isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert) and node.test.__class__ is not ast.Compare:
-            found.append(Called("if", on_loop, frozenset(value_words(node.test, giving))))
-        elif isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
-            node = node.value
-        stack += [(child, on_loop) for child in children(node)]
     return found
+
+
+def tested(root: ast.AST, giving: Collection[str]) -> list[Called]:
+    """Everything that is tested for truth, or measured, in a piece of a tree: what `if` calls."""
+    found: list[tuple[ast.AST, bool]] = []
+    for node, on_loop in _running(root):
+        if isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert):
+            found.append((node.test, on_loop))
+        elif isinstance(node, ast.comprehension):
+            found += [(test, on_loop) for test in node.ifs]
+        elif isinstance(node, ast.Call) and node.args and not _ASKING.isdisjoint(last_names(node.func)):
+            found.append((node.args[0], on_loop))
+    return [
+        Called("if", on_loop, frozenset(value_words(test, giving)))
+        for test, on_loop in found
+        if test.__class__ is not ast.Compare
+    ]
 
 
 def awaited(root: ast.AST, giving: Collection[str] = GIVING) -> list[Called]:

@@ -39,21 +39,26 @@ def asks_update(root: ast.AST) -> Collection[str]:
 
 
 def asks_write_back(root: ast.AST) -> Collection[str]:
-    """Something for a function that reads state into a local, waits, and writes the state."""
+    """Something for a function that reads state into a local, waits, and writes the state from that local."""
     for function in _entered_often(root):
-        waits = _waits(function)
         own = _own_names(function)
-        read: dict[str, int] = {}
-        written: list[_Line] = []
+        #: For each local and each name that it was made from: the first line on which it was.
+        made: dict[tuple[str, str], int] = {}
+        written: list[tuple[str, int, list[str]]] = []
         for node in below(function):
-            if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value is not None:
-                targets = _targets(node)
-                if any(isinstance(target, ast.Name) for target in targets):
-                    _note(read, _names(node.value), node.lineno)
-                states = (target for target in targets if _is_state(target, own))
-                written += [(_last(target), node.end_lineno or node.lineno) for target in states]
-        if _is_stale(read, waits, written):
-            return {_AWAIT}
+            if not isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) or node.value is None:
+                continue
+            names = _names(node.value)
+            for target in _targets(node):
+                if isinstance(target, ast.Name):
+                    for name in names:
+                        made[target.id, name] = min(made.get((target.id, name), node.lineno), node.lineno)
+                if _is_state(target, own):
+                    written.append((_last(target), node.end_lineno or node.lineno, names))
+        waits = _waits(function)
+        for state, line, names in written:
+            if any((name, state) in made and _between(waits, made[name, state], line) for name in names):
+                return {_AWAIT}
     return ()
 
 

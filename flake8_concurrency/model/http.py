@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
 _SENDS = frozenset({"request", "send"})
-#: Words of whatever may be a reason for silence, wherever it stands.
-KEEPS = re.compile(r"\b(?:setdefaulttimeout|mount|request|send)\b")
+#: Whatever may be a reason for silence, wherever it stands.
+KEEPS = re.compile(r"\b(?:setdefaulttimeout|mount|def\s+(?:request|send))\b|\.\s*(?:request|send)\s*=(?!=)")
 
 
 class Http:

@@ -28,7 +28,7 @@ _OVER = _ENDING | frozenset("stopped closed closing running alive cancelled canc
 #: Functions that end a worker.
 _CLOSING = frozenset("stop close shutdown terminate quit exit join cancel halt end finish kill".split())
 _LOOPS = (cst.While, cst.For)
-#: Words of whatever may be a reason for silence, wherever it stands.
+#: Whatever may be a reason for silence, wherever it stands.
 KEEPS = re.compile(r"\b(?:daemon|setDaemon|put|put_nowait|set)\b")
 
 
