@@ -15,6 +15,7 @@ from flake8_concurrency import catalogue
 from flake8_concurrency.gate import Slice, narrow, whole
 from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.file import FileModel, Run
+from flake8_concurrency.model.pieces import forget
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.programs import is_program
 from flake8_concurrency.model.tree import Tree
@@ -82,6 +83,7 @@ def _uncollected() -> Iterator[None]:
     try:
         yield
     finally:
+        forget()
         if was_enabled:
             gc.enable()
 

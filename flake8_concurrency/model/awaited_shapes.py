@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection
-from functools import lru_cache
 
 from flake8_concurrency.model.entrances import is_of_a_life
-from flake8_concurrency.model.pieces import below
+from flake8_concurrency.model.pieces import below, remembered
 from flake8_concurrency.model.shared_state import FILLING, TAKING
 
 #: A test may be hidden in a function that only returns something.
@@ -100,7 +99,7 @@ def answers_waiting(root: ast.AST, anchors: Collection[str]) -> Collection[str]:
     return (_AWAIT,)
 
 
-@lru_cache(maxsize=512)
+@remembered
 def _answers(root: ast.AST) -> Collection[str]:
     found: set[str] = set()
     for function in _async_functions(root):
@@ -125,7 +124,7 @@ def _answers(root: ast.AST) -> Collection[str]:
 # -- functions ---------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=512)
+@remembered
 def _async_functions(root: ast.AST) -> tuple[ast.AsyncFunctionDef, ...]:
     """The async functions in a piece of a text; of a class those outside its methods. All three rules ask for each."""
     found: list[ast.AsyncFunctionDef] = []
@@ -144,14 +143,14 @@ def _async_functions(root: ast.AST) -> tuple[ast.AsyncFunctionDef, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=512)
+@remembered
 def _entered_often(root: ast.AST) -> tuple[ast.AsyncFunctionDef, ...]:
     """The async functions that wait and whose names do not say already that only one task is ever in them."""
     found = (function for function in _async_functions(root) if not is_of_a_life(function.name))
     return tuple(function for function in found if _waits(function))
 
 
-@lru_cache(maxsize=512)
+@remembered
 def _own_names(function: ast.AsyncFunctionDef) -> set[str]:
     """A function's parameters but for the first one, and its local variables."""
     args = function.args
@@ -170,7 +169,7 @@ def _own_names(function: ast.AsyncFunctionDef) -> set[str]:
     return set() if nested else found - outer
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def _waits(root: ast.AST) -> tuple[int, ...]:
     """The lines on which something waits."""
     found: list[int] = []

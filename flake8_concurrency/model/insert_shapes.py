@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection
-from functools import lru_cache
 
 from flake8_concurrency.model.insert_words import (
     BULK,
@@ -24,7 +23,7 @@ from flake8_concurrency.model.insert_words import (
     is_store_name,
 )
 from flake8_concurrency.model.locks import words
-from flake8_concurrency.model.pieces import below, inside, last_name
+from flake8_concurrency.model.pieces import below, inside, last_name, remembered
 from flake8_concurrency.model.vocabulary import BY_KEY, CLASS_WORDS, FILTERS, MANAGERS, SHORTCUTS
 
 #: Answered by every look: asked where an insert does not name its model.
@@ -59,7 +58,7 @@ _RECORD = frozenset("filter get_or_none exists get select".split())
 _SENDING = SAVING_ROW | SESSION_ADDING | BULK
 
 
-@lru_cache(maxsize=512)
+@remembered
 def asks_insert(root: ast.AST) -> frozenset[str]:
     """The models of which a function may insert rows."""
     found: set[str] = set()
@@ -182,7 +181,7 @@ def _named(name: str) -> set[str]:
 NUMBERING = COUNTS | {"Max", "max", "order_by", "latest", "alatest", "len"}
 
 
-@lru_cache(maxsize=512)
+@remembered
 def asks_number(root: ast.AST) -> frozenset[str]:
     """The columns whose largest value a function may read, and the count where it may count rows."""
     found: set[str] = set()

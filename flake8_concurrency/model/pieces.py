@@ -1,14 +1,34 @@
 """Pieces of a text's `ast` tree, as those see them that answer for the gate.
 
-Every rule that asks does so for every function of a file, so the last ones are remembered.
+Every rule that asks does so for every function of a file, so what was found is remembered until the file is done.
 """
 
 from __future__ import annotations
 
 import ast
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cache
+from typing import TypeVar, cast
+
+Found = TypeVar("Found")
+Node = TypeVar("Node", bound=ast.AST)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+_forgetting: list[Callable[[], None]] = []
+
+
+def remembered(function: Callable[[Node], Found]) -> Callable[[Node], Found]:
+    """A function of one node that finds each thing once a file: `forget` ends it."""
+    found = cache(function)
+    _forgetting.append(found.cache_clear)
+    return cast("Callable[[Node], Found]", found)
+
+
+def forget() -> None:
+    """Let go of the nodes of a file: others would be held up by looking through them for garbage."""
+    for one in _forgetting:
+        one()
 
 
 def last_name(node: ast.AST) -> str:
@@ -22,7 +42,7 @@ def _without_methods(node: ast.ClassDef) -> list[ast.AST]:
     return [part for part in node.body if not isinstance(part, Function)]
 
 
-@lru_cache(maxsize=512)
+@remembered
 def own(root: ast.AST) -> tuple[ast.AST, ...]:
     """All nodes of a function; of a class those outside its methods."""
     if not isinstance(root, ast.ClassDef):
@@ -31,7 +51,7 @@ def own(root: ast.AST) -> tuple[ast.AST, ...]:
     return tuple(node for part in parts for node in below(part))
 
 
-@lru_cache(maxsize=512)
+@remembered
 def below(root: ast.AST) -> tuple[ast.AST, ...]:
     """A node and all nodes below it, in no particular order: `ast.walk` at a third of its cost, remembered."""
     found: list[ast.AST] = []
@@ -48,7 +68,7 @@ def below(root: ast.AST) -> tuple[ast.AST, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=512)
+@remembered
 def inside(root: ast.AST) -> tuple[ast.AST, ...]:
     """The calls, attributes and assignments of a function; of a class those outside its methods."""
     found: list[ast.AST] = []

@@ -8,10 +8,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection, Iterable, Iterator
-from functools import lru_cache
 
 from flake8_concurrency.model.locks import words
-from flake8_concurrency.model.pieces import Function, below, inside, last_name
+from flake8_concurrency.model.pieces import Function, below, inside, last_name, remembered
 from flake8_concurrency.model.vocabulary import (
     BY_KEY,
     CHANGING,
@@ -235,7 +234,7 @@ def _last_name_or_any(node: ast.AST | None) -> str:
     return ANY if node is None else last_name(node) or ANY
 
 
-@lru_cache(maxsize=512)
+@remembered
 def _written(root: ast.AST) -> tuple[tuple[ast.expr, str], ...]:
     """The objects whose attributes may be written from their old values, each with what that asks."""
     nodes = inside(root)

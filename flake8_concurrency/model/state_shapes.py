@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator
-from functools import lru_cache
 
 from flake8_concurrency.model.locks import words
-from flake8_concurrency.model.pieces import below, inside, last_name
+from flake8_concurrency.model.pieces import below, inside, last_name, remembered
 from flake8_concurrency.model.shapes import ANY, answers_row, may_be_state
 from flake8_concurrency.model.sql_text import is_readable
 from flake8_concurrency.model.vocabulary import (
@@ -147,7 +146,7 @@ def _speaks_of_code(root: ast.AST) -> bool:
     return False
 
 
-@lru_cache(maxsize=512)
+@remembered
 def _moved(root: ast.AST) -> tuple[tuple[ast.expr, str, bool], ...]:
     """The rows whose columns a function may move, and whether the database computes the new value."""
     found: list[tuple[ast.expr, str, bool]] = []
