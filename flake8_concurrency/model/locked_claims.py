@@ -26,9 +26,9 @@ class LockedClaims(Claims):
                 yield read, tests
 
     def _is_state(self, test: Condition) -> bool:
-        if not test.state or test.constant:
-            return test.constant and test.state
-        if STATES.isdisjoint(words(test.column)) or not isinstance(test.value, cst.Name):
+        if test.constant:
+            return test.state
+        if not test.state or STATES.isdisjoint(words(test.column)) or not isinstance(test.value, cst.Name):
             return False
         bindings = self._file.names.reaching(test.value) or ()
         return bool(bindings) and all(binding.how in ("assign", "import") for binding in bindings)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from flake8_concurrency.model.calls import literal
-from flake8_concurrency.model.locks import words
 from flake8_concurrency.model.spelling import dotted, last_name
 from flake8_concurrency.model.tree import COMPREHENSIONS
 
@@ -20,7 +19,7 @@ _TAKES = frozenset("accept get recv receive poll next get_message consume pop po
 #: Functions that somebody calls for every item, by their whole name.
 _PER_ITEM = frozenset("submit enqueue put handle_request process_request on_message".split())
 #: Words for what bounds the number of threads.
-_BOUNDS = ("emaphore", "active_count", "max_threads", "max_workers", "limit", "pool")
+_BOUNDS = ("emaphore", "active_count", "max_threads", "max_workers", "limit", "pool", "chunk", "batch")
 
 
 class Threads:
@@ -117,6 +116,6 @@ class Threads:
                 return True
             if isinstance(node, cst.Name | cst.Attribute):
                 name = last_name(node)
-                if any(word in name for word in _BOUNDS) or "len" == name or {"chunk", "batch"} & set(words(name)):
+                if name == "len" or any(word in name for word in _BOUNDS):
                     return True
         return False
