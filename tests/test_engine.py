@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -147,8 +148,9 @@ def test_a_thousand_branches() -> None:
 @pytest.mark.parametrize("word", ["+", "or", "=="])
 def test_an_expression_of_3000_terms(word: str) -> None:
     found = lint(in_async(f"x = {f' {word} '.join(['x'] * 2999)} {word} time.sleep(1)"), options=EVERY_RULE)
-    # Python's own parser gives up at so many additions.
-    assert [located.code for located in found] == ["CNC901" if word == "+" else "CNC401"]
+    # Before 3.13 Python's own parser gives up at so many additions.
+    gives_up = word == "+" and sys.version_info < (3, 13)
+    assert [located.code for located in found] == ["CNC901" if gives_up else "CNC401"]
 
 
 def too_deep(*_: object) -> None:
