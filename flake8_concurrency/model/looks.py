@@ -66,7 +66,7 @@ class Looks:
     def __init__(self, file: FileModel) -> None:
         self._file = file
         self._known: dict[cst.CSTNode, tuple[Look, ...]] = {}
-        self._in_documents = not _roots(file.tree.module).isdisjoint(DOCUMENTS)
+        self._in_documents = not clauses.imported(file.tree.module).roots.isdisjoint(DOCUMENTS)
 
     # -- what holds where --------------------------------------------------------------------------------------------
 
@@ -474,18 +474,6 @@ class Looks:
             function = self._file.function_of(at)
             return function.owner.name if function is not None and function.owner is not None else last
         return dotted(model) if last.islower() and not CLASS_WORDS.isdisjoint(words(last)) else last
-
-
-def _roots(module: cst.Module) -> set[str]:
-    """The packages that a module imports at its top."""
-    found: set[str] = set()
-    for line in module.body:
-        for node in line.body if isinstance(line, cst.SimpleStatementLine) else ():
-            if isinstance(node, cst.Import):
-                found.update(dotted(alias.name).partition(".")[0] for alias in node.names)
-            elif isinstance(node, cst.ImportFrom) and not node.relative:
-                found.add(dotted(node.module).partition(".")[0])
-    return found
 
 
 def keys_of(links: tuple[cst.CSTNode, ...]) -> tuple[Key, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
@@ -16,7 +16,8 @@ from flake8_concurrency.model.locks import called_name
 from flake8_concurrency.model.reads import argument_for
 from flake8_concurrency.model.spelling import text
 from flake8_concurrency.model.sql_text import Statement
-from flake8_concurrency.model.vocabulary import CHANGING, COPYING, EXECUTES
+from flake8_concurrency.model.vocabulary import COPYING, EXECUTES
+from flake8_concurrency.model.writes import changes_in_place
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -213,7 +214,7 @@ class RawUpdates:
         elif binding.how == "assign" and binding.value is not None:
             found = _unpacked(self._made(binding.value, at), binding.path)
             is_changed = any(
-                order(binding.node) < order(node) < order(at) and _changes(node, name)
+                order(binding.node) < order(node) < order(at) and changes_in_place(node, name)
                 for node in self._file.tree.own[self._file.tree.scope_of(binding.node)]
                 if not isinstance(node, cst.FunctionDef)
             )
@@ -342,22 +343,3 @@ def _column(origin: _Origin, name: str) -> _Origin:
 
 def _changed(origin: _Origin) -> _Origin:
     return origin._replace(changed=True)
-
-
-def _changes(node: cst.CSTNode, name: str) -> bool:
-    """Whether a node changes in place what a local holds."""
-    targets: Sequence[cst.BaseExpression] = ()
-    match node:
-        case cst.Call(func=cst.Attribute(value=value, attr=cst.Name(value=method))) if method in CHANGING:
-            targets = [value]
-        case cst.AugAssign(target=cst.Subscript() as target) | cst.Del(target=cst.Subscript() as target):
-            targets = [target]
-        case cst.Assign():
-            targets = [one.target for one in node.targets if isinstance(one.target, cst.Subscript)]
-    return any(isinstance(inner, cst.Name) and inner.value == name for inner in map(_container, targets))
-
-
-def _container(node: cst.BaseExpression) -> cst.BaseExpression:
-    while isinstance(node, cst.Subscript):
-        node = node.value
-    return node

@@ -320,7 +320,7 @@ class _Old:
         order = self._file.tree.order
         first, last = order(binding.node), order(self._at)
         for node in self._function.own:
-            if first < order(node) < last and _changes(node, name) and (not empty or self._is_filled_at(node)):
+            if first < order(node) < last and changes_in_place(node, name) and (not empty or self._is_filled_at(node)):
                 return CHANGED
         return made
 
@@ -340,7 +340,8 @@ def _is_empty(node: cst.BaseExpression | None) -> bool:
     return isinstance(node, cst.List | cst.Dict) and not node.elements
 
 
-def _changes(node: cst.CSTNode, name: str) -> bool:
+def changes_in_place(node: cst.CSTNode, name: str) -> bool:
+    """Whether a node changes what a local holds: `items.append(x)`, `items[k] = v`, `del items[k]`."""
     targets: list[cst.BaseExpression] = []
     match node:
         case cst.Call(func=cst.Attribute(value=value, attr=cst.Name(value=method))) if method in CHANGING:
