@@ -61,7 +61,7 @@ def narrow(
     # A question about rows needs more than kinds: a lock may be taken, or a row read, by what is called.
     asking = {unit for rule in speaking if gates[rule].asks is not None for unit in found[rule]}
     called = {other for unit in asking for other in outline.targets(unit) if not unit.called.isdisjoint(other.entries)}
-    kept = outline.support({*called, *(unit for rule in speaking for unit in found[rule])})
+    kept = outline.all_support({*called, *(unit for rule in speaking for unit in found[rule])})
     return _cut(speaking, lines, kept, outline.units)
 
 
