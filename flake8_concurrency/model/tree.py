@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 from functools import cached_property
+from typing import cast
 
 import libcst as cst
 
@@ -57,7 +58,7 @@ _NO_NODES: frozenset[type] = frozenset({type(None), str, bool, int, cst.MaybeSen
 _APART = frozenset({cst.FunctionDef, cst.ClassDef, cst.Lambda, cst.CompFor, *COMPREHENSIONS})
 
 #: The scopes whose code runs where they stand.
-_RUN_IN_PLACE = frozenset({cst.ClassDef, *COMPREHENSIONS})
+_RUN_IN_PLACE: frozenset[type[cst.CSTNode]] = frozenset({cst.ClassDef, *COMPREHENSIONS})
 
 _children_of: dict[type[cst.CSTNode], tuple[str, ...]] = {}
 
@@ -181,7 +182,7 @@ class Tree:
         for node in self.own[scope]:
             found.append(node)
             if node.__class__ in _RUN_IN_PLACE:
-                found += self.running(node)
+                found += self.running(cast("Scope", node))
         return found
 
     def adopt(self, node: cst.CSTNode, parent: cst.CSTNode) -> None:
