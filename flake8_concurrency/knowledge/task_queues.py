@@ -106,3 +106,37 @@ OTHERS = frozenset("pool pools executor mp multiprocessing pygame time timer rob
 COMMIT_WORDS = frozenset({"transaction", "transactional", "commit", "committed", "atomic"})
 #: In the name of what runs a callable after the commit: `transaction.on_commit`, the project's own wrapper of it.
 ON_COMMIT = ("on_commit", "oncommit", "after_commit", "post_commit", "run_on_commit")
+
+#: Context managers and decorators of projects that begin a transaction, by their whole name, wherever they are from.
+ATOMIC_NAMES = frozenset(
+    """atomic_transaction transaction_atomic traced_atomic_transaction transactional atomic_block atomic_commit
+    db_atomic atomic_if_not_in_transaction write_transaction session_scope transaction_scope xact""".split()
+)
+#: What a transaction is committed on, besides sessions and connections.
+UNITS_OF_WORK = frozenset("uow unit_of_work unitofwork tx txn trans".split())
+#: Django's signals about rows, sent while whoever saves or deletes may still be in a transaction.
+ROW_SIGNALS = frozenset("pre_save post_save pre_delete post_delete m2m_changed".split())
+#: Parameters of a receiver of one of these, and words in its name, which tell where it is connected elsewhere.
+SIGNAL_PARAMS = frozenset("created update_fields raw using origin pk_set action reverse".split())
+SIGNAL_WORDS = frozenset(
+    """save saved presave postsave pre post create created update updated delete deleted predelete postdelete m2m change
+    changed""".split()
+)
+#: SQLAlchemy's events about rows and sessions that come before the commit.
+ROW_EVENTS = frozenset(
+    """before_insert after_insert before_update after_update before_delete after_delete before_flush after_flush
+    after_flush_postexec before_commit""".split()
+)
+#: Methods of a Django model that write a row.
+MODEL_METHODS = frozenset("save delete asave adelete save_base".split())
+#: Methods of a `ModelAdmin` that Django runs in a transaction (its `changeform_view` and `delete_view` are atomic).
+ADMIN_METHODS = frozenset(
+    """save_model delete_model save_formset save_related save_form response_add response_change response_delete
+    log_change log_addition log_deletion construct_change_message""".split()
+)
+#: Methods of a session that prepare a write, or send one.
+SESSION_WRITES = frozenset("add add_all merge delete flush bulk_save_objects bulk_insert_mappings".split())
+#: Somebody who delays a task this many seconds or more means it to come later, not to give the commit time.
+LATER = 60
+#: What tells that a function asks whether it is in a transaction.
+ASKING = frozenset("in_atomic_block get_autocommit in_transaction".split())

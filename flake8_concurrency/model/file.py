@@ -16,6 +16,7 @@ from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
 from flake8_concurrency.model.dropping import Dropping
+from flake8_concurrency.model.early_dispatches import EarlyDispatches
 from flake8_concurrency.model.entrances import Entrances
 from flake8_concurrency.model.event_loops import EventLoops
 from flake8_concurrency.model.exchanges import Exchanges
@@ -222,6 +223,10 @@ class FileModel:
     @cached_property
     def tasks(self) -> Tasks:
         return Tasks(self)
+
+    @cached_property
+    def early_dispatches(self) -> EarlyDispatches:
+        return EarlyDispatches(self)
 
     @cached_property
     def locks(self) -> Locks:

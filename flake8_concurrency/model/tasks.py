@@ -289,6 +289,8 @@ class Tasks:
             return True
         if name in ("send", "defer", "defer_async", "schedule"):
             # Signals, sockets and querysets have these too.
+            if name != "send" and any(arg.keyword is None for arg in call.args):
+                return False
             return self._comes_from_tasks(receiver, {known.DRAMATIQ, known.PROCRASTINATE, known.HUEY}, call)
         if isinstance(receiver, cst.BinaryOperation):
             return self._is_canvas(receiver.left) or self._is_canvas(receiver.right)
@@ -381,6 +383,8 @@ class Tasks:
         if name == "async_task":
             return False
         spelled = {word for part in _chain(receiver) for word in words(part)}
+        if name == "enqueue_call" or spelled & {"rq", "get_queue"} or "get_queue" in _chain(receiver):
+            return True
         is_queue = bool(spelled & known.QUEUE_WORDS)
         # Something that runs: a function or the path of one, not an item of an ordinary queue.
         return is_queue and (task is None or self._may_run(task))
