@@ -116,12 +116,8 @@ ATOMIC_NAMES = frozenset(
 UNITS_OF_WORK = frozenset("uow unit_of_work unitofwork tx txn trans".split())
 #: Django's signals about rows, sent while whoever saves or deletes may still be in a transaction.
 ROW_SIGNALS = frozenset("pre_save post_save pre_delete post_delete m2m_changed".split())
-#: Parameters of a receiver of one of these, and words in its name, which tell where it is connected elsewhere.
-SIGNAL_PARAMS = frozenset("created update_fields raw using origin pk_set action reverse".split())
-SIGNAL_WORDS = frozenset(
-    """save saved presave postsave pre post create created update updated delete deleted predelete postdelete m2m change
-    changed""".split()
-)
+#: Parameters that only a receiver of one of these has: that tells where it is connected in another file.
+SIGNAL_PARAMS = frozenset("created update_fields raw using origin pk_set reverse".split())
 #: SQLAlchemy's events about rows and sessions that come before the commit.
 ROW_EVENTS = frozenset(
     """before_insert after_insert before_update after_update before_delete after_delete before_flush after_flush

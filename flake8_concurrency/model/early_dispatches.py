@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
 from flake8_concurrency.knowledge import task_queues as known
+from flake8_concurrency.model import clauses
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.leaving import leaves
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 DJANGO, SQLALCHEMY = "Django", "SQLAlchemy"
 _DEEPEST = 3
+#: A receiver of a signal that is connected in another file says which in its name.
+_SIGNAL_NAME = re.compile(r"(pre|post)_(save|delete)|m2m_changed")
 #: Words in the names of a class's bases that say it is no model.
 _NO_MODELS = frozenset(
     """form formset serializer view viewset admin widget field storage backend manager service repository schema
@@ -50,6 +54,7 @@ class EarlyDispatches:
     def __init__(self, file: FileModel) -> None:
         self._file = file
         self._places: dict[FunctionInfo, Place | None] = {}
+        self._imports = clauses.imported(file.tree.module)
 
     def of(self, function: FunctionInfo) -> list[EarlyDispatch]:
         """The tasks that a function sends before the transaction around it is committed."""
@@ -129,7 +134,7 @@ class EarlyDispatches:
     def _region(self, node: cst.CSTNode) -> Place | None:
         region = self._file.transactions.around(node)
         if region is not None:
-            return Place(region.opener, f"inside the transaction of line {self._file.line(region.opener)}", DJANGO)
+            return self._opened(region.opener)
         child = node
         for around in self._file.ancestors(node):
             if isinstance(around, cst.Lambda):
@@ -141,11 +146,17 @@ class EarlyDispatches:
                 openers = [decorator.decorator for decorator in around.decorators]
             for opener in openers:
                 if last_name(opener.func if isinstance(opener, cst.Call) else opener) in known.ATOMIC_NAMES:
-                    return Place(opener, f"inside the transaction of line {self._file.line(opener)}", DJANGO)
+                    return self._opened(opener)
             if isinstance(around, cst.FunctionDef):
                 return None
             child = around
         return None
+
+    def _opened(self, opener: cst.BaseExpression) -> Place:
+        name = last_name(opener.func if isinstance(opener, cst.Call) else opener)
+        is_django = self._imports.django or not self._imports.sqlalchemy
+        orm = DJANGO if is_django and name not in ("begin", "begin_nested") else SQLALCHEMY
+        return Place(opener, f"inside the transaction of line {self._file.line(opener)}", orm)
 
     def _entered_inside(self, function: FunctionInfo, depth: int) -> Place | None:
         found = self._as_receiver(function) or self._as_method(function) or self._as_listener(function)
@@ -167,7 +178,7 @@ class EarlyDispatches:
         """A receiver of a signal about rows: it runs in the transaction of whoever saves."""
         signals = self._signals(function)
         if signals is None:
-            signals = _told_by_params(function)
+            signals = self._told_by_params(function)
         if not signals:
             return None
         return Place(function.node, f"by a receiver of {signals}, in the transaction of whoever sends it", DJANGO)
@@ -193,6 +204,23 @@ class EarlyDispatches:
             return None
         names = (last_name(node) for part in given for node in self._file.tree.within(part))
         return next((name for name in names if name in known.ROW_SIGNALS), "")
+
+    def _told_by_params(self, function: FunctionInfo) -> str:
+        """The signal that a function is connected to in another file, as far as its parameters and its name tell."""
+        names = {param.name.value for param in function.params}
+        if "instance" in names and (named := _SIGNAL_NAME.search(function.name)) is not None:
+            return named[0]
+        if {"sender", "instance", "created"} <= names:
+            return "post_save"
+        if {"sender", "instance"} <= names:
+            return "a signal about a row" if names & known.SIGNAL_PARAMS else ""
+        star = function.node.params.star_kwarg
+        return "post_save" if "sender" in names and star is not None and self._reads_created(function) else ""
+
+    def _reads_created(self, function: FunctionInfo) -> bool:
+        """`if kwargs["created"]: … kwargs["instance"]`: only post_save gives both."""
+        inside = (node for node in self._file.tree.within(function.node.body) if isinstance(node, cst.SimpleString))
+        return {"created", "instance"} <= {node.evaluated_value for node in inside}
 
     def _as_method(self, function: FunctionInfo) -> Place | None:
         """`save` or `delete` of a model, or what Django's admin calls in a transaction of its own."""
@@ -316,17 +344,6 @@ class EarlyDispatches:
                         if binding.how == "assign" and isinstance(binding.value, cst.Attribute):
                             found.add(text(binding.value.value))
         return found - {"", "self", "cls"}
-
-
-def _told_by_params(function: FunctionInfo) -> str:
-    """What a function's parameters and name tell that is connected to a signal in another file."""
-    names = {param.name.value for param in function.params}
-    if not {"sender", "instance"} <= names:
-        return ""
-    if "created" in names:
-        return "post_save"
-    is_told = bool(names & known.SIGNAL_PARAMS) or not known.SIGNAL_WORDS.isdisjoint(words(function.name))
-    return "a signal about a row" if is_told else ""
 
 
 def _is_super(call: cst.Call) -> bool:

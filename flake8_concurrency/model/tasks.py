@@ -383,11 +383,16 @@ class Tasks:
         if name == "async_task":
             return False
         spelled = {word for part in _chain(receiver) for word in words(part)}
-        if name == "enqueue_call" or spelled & {"rq", "get_queue"} or "get_queue" in _chain(receiver):
+        if name == "enqueue_call" or "rq" in spelled or "get_queue" in _chain(receiver) or self._is_queue(receiver):
             return True
         is_queue = bool(spelled & known.QUEUE_WORDS)
         # Something that runs: a function or the path of one, not an item of an ordinary queue.
         return is_queue and (task is None or self._may_run(task))
+
+    def _is_queue(self, node: cst.BaseExpression) -> bool:
+        """`emails = Queue("emails")`."""
+        bound = (self._file.names.reaching(node) or ()) if isinstance(node, cst.Name) else ()
+        return any(isinstance(b.value, cst.Call) and called_name(b.value) in ("Queue", "get_queue") for b in bound)
 
     def _may_run(self, node: cst.BaseExpression) -> bool:
         if isinstance(node, cst.SimpleString):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.dispatch_shapes import ENDING, answers_end, asks_end
+from flake8_concurrency.knowledge.task_queues import CANVAS
+from flake8_concurrency.model.dispatch_shapes import DISPATCHING, ENDING, answers_end, asks_end, speaks_of_tasks
 from flake8_concurrency.model.early_dispatches import DJANGO, EarlyDispatch
 from flake8_concurrency.rule import Gate, Rule
 
@@ -98,7 +99,7 @@ class DispatchBeforeCommit(Rule):
     code = "CNC703"
     name = "dispatch-before-commit"
     message = "{call} is sent {where}: a worker may run it before the commit, or after a rollback; {remedy}"
-    gate = Gate(anchors=ENDING, asks=asks_end, answers=answers_end)
+    gate = Gate(anchors=ENDING, asks=asks_end, answers=answers_end, where=DISPATCHING | CANVAS, speaks=speaks_of_tasks)
     quiet = True
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
