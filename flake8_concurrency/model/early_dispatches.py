@@ -210,7 +210,7 @@ class EarlyDispatches:
         names = {param.name.value for param in function.params}
         if "instance" in names and (named := _SIGNAL_NAME.search(function.name)) is not None:
             return named[0]
-        if {"sender", "instance", "created"} <= names:
+        if {"instance", "created"} <= names:
             return "post_save"
         if {"sender", "instance"} <= names:
             return "a signal about a row" if names & known.SIGNAL_PARAMS else ""
