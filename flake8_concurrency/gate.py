@@ -61,8 +61,22 @@ def narrow(
     # A question about rows needs more than kinds: a lock may be taken, or a row read, by what is called.
     asking = {unit for rule in speaking if gates[rule].asks is not None for unit in found[rule]}
     called = {other for unit in asking for other in outline.targets(unit) if not unit.called.isdisjoint(other.entries)}
-    kept = outline.all_support({*called, *(unit for rule in speaking for unit in found[rule])})
+    whole = {*called, *(unit for rule in speaking if gates[rule].wants == "all" for unit in found[rule])}
+    told: dict[Unit, set[str]] = {}
+    for rule in speaking:
+        if gates[rule].wants != "all":
+            for unit in found[rule] - whole:
+                told.setdefault(unit, set()).update(_anchored(unit, gates[rule], outline))
+    kept = outline.all_support(whole, told)
     return _cut(speaking, lines, kept, outline.units)
+
+
+def _anchored(unit: Unit, gate: Gate, outline: Outline) -> set[str]:
+    """The words of the calls in a unit that may be of an anchor: of all that is in them, or of their callees."""
+    anchors = outline.other_names(_live(gate, outline))
+    calls = [*_calls(unit, anchors), *(unit.awaited if gate.awaited else ())]
+    meant = [call for call in calls if call.name in anchors or ANY in anchors]
+    return {word for call in meant for word in (call.words if gate.wants == "callee" else call.all_words)}
 
 
 @lru_cache(maxsize=16)
