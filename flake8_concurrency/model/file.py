@@ -54,6 +54,7 @@ from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.stale import StaleReads
 from flake8_concurrency.model.suspensions import Suspensions
 from flake8_concurrency.model.threads import Threads
+from flake8_concurrency.model.touches import Touches
 from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.twins import Twins
@@ -221,6 +222,10 @@ class FileModel:
     @cached_property
     def locks(self) -> Locks:
         return Locks(self)
+
+    @cached_property
+    def touches(self) -> Touches:
+        return Touches(self)
 
     @cached_property
     def transactions(self) -> Transactions:
