@@ -16,6 +16,7 @@ from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
 from flake8_concurrency.model.dropping import Dropping
+from flake8_concurrency.model.early_dispatches import EarlyDispatches
 from flake8_concurrency.model.entrances import Entrances
 from flake8_concurrency.model.event_loops import EventLoops
 from flake8_concurrency.model.exchanges import Exchanges
@@ -53,6 +54,7 @@ from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.stale import StaleReads
 from flake8_concurrency.model.suspensions import Suspensions
+from flake8_concurrency.model.tasks import Tasks
 from flake8_concurrency.model.threads import Threads
 from flake8_concurrency.model.touches import Touches
 from flake8_concurrency.model.transactions import Transactions
@@ -218,6 +220,14 @@ class FileModel:
     @cached_property
     def threads(self) -> Threads:
         return Threads(self)
+
+    @cached_property
+    def tasks(self) -> Tasks:
+        return Tasks(self)
+
+    @cached_property
+    def early_dispatches(self) -> EarlyDispatches:
+        return EarlyDispatches(self)
 
     @cached_property
     def locks(self) -> Locks:

@@ -1,1 +1,1 @@
-"""CNC7xx: the right queue, after the commit, not on every event."""
+"""Rules about task queues: the right queue, after the commit, not on every event."""

@@ -1,0 +1,69 @@
+"""What a piece of the text must look like, in the `ast` tree, before a task in it can be sent too early.
+
+The gate asks, so this must never be narrower than `tasks` and `early_dispatches`, which see the libcst tree.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection
+
+from flake8_concurrency.knowledge import task_queues as known
+from flake8_concurrency.model.pieces import last_name, own
+
+#: Methods and functions of which one is called in every function that sends a task, but for a workflow that is called.
+DISPATCHING = frozenset(known.SENDING) | frozenset(known.ENQUEUING)
+_SENT = "sent"
+#: Words by which the end of a transaction shows that comes later.
+ENDING = (
+    frozenset(
+        """atomic Atomic commit_on_success commit_manually in_transaction begin transaction commit receiver connect
+        listens_for sender instance""".split()
+    )
+    | known.ATOMIC_NAMES
+    | known.ADMIN_METHODS
+    | known.MODEL_METHODS
+)
+#: Words that say so wherever they stand.
+_SAYING = ENDING - known.MODEL_METHODS - {"sender", "instance"}
+_TASKS = ("task", "actor", "job", "worker", "cron", "celery", "background", "rq")
+#: Methods that much else has too.
+_COMMON = frozenset({"send", "schedule", "defer", "defer_async", "enqueue"})
+
+
+def speaks_of_tasks(some: Collection[str]) -> bool:
+    """Whether a text, by all its words, can have to do with tasks that are sent."""
+    sent = (DISPATCHING | known.CANVAS).intersection(some)
+    if not sent:
+        return False
+    return not sent <= _COMMON | known.CANVAS or any(part in word for word in some for part in _TASKS)
+
+
+def asks_end(root: ast.AST) -> set[str]:
+    """The end of a transaction, where a function may send a task."""
+    return {_SENT} if any(_may_send(node) for node in own(root)) else set()
+
+
+def _may_send(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    if isinstance(node.func, ast.Call):
+        # `chain(a.s(), b.s())()`.
+        return last_name(node.func.func) in known.CANVAS
+    name = last_name(node.func)
+    if name == "send":
+        return not any(word.arg == "sender" for word in node.keywords)
+    return name in DISPATCHING
+
+
+def answers_end(root: ast.AST, names: Collection[str]) -> set[str]:
+    """The end of a transaction, where a piece of the text speaks of one."""
+    if isinstance(root, ast.FunctionDef | ast.AsyncFunctionDef):
+        if root.name in known.MODEL_METHODS | known.ADMIN_METHODS:
+            return {_SENT}
+        args = root.args
+        given = {arg.arg for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
+        if not given.isdisjoint({"sender", "instance"}):
+            return {_SENT}
+    saying = _SAYING.union(names) - known.MODEL_METHODS - {"sender", "instance"}
+    return {_SENT} if any(last_name(node) in saying for node in own(root)) else set()
