@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+#: Stands in every name that `is_use` or `is_change` may take.
+_MARKS = re.compile(r"last|late|recent|accessed|updated|modified|changed", re.IGNORECASE)
 _LAST = frozenset({"last", "latest", "lately", "recent", "recently"})
 #: What is done with a row again and again.
 _USES = frozenset(
@@ -92,6 +95,11 @@ def is_rare(name: str) -> bool:
     """Whether a function of this name runs once a session, or once a row."""
     named = parts(name)
     return not RARE.isdisjoint(named) or "".join(named[:2]) in RARE
+
+
+def speaks_of_use(some: Collection[str]) -> bool:
+    """Whether a text, by all its words, may have such a column."""
+    return any(_MARKS.search(word) and (is_use(word) or is_change(word)) for word in some)
 
 
 def admits(function: str, owner: str, bases: list[str]) -> bool:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from flake8_concurrency.knowledge.touches import CLOCKS, admits, is_change, is_clock, is_use
-from flake8_concurrency.model.pieces import below, last_name
+from flake8_concurrency.model.pieces import STORED, below, last_name
 from flake8_concurrency.model.vocabulary import COMMITS, EXECUTES, SAVING
 
 _TOUCH = "touch"
@@ -24,8 +24,11 @@ _DICTS = _GIVEN | frozenset(
 _KEEPS = SAVING | COMMITS | frozenset({"Column", "mapped_column", "Mapped", "query", "session", "begin"})
 _BLOCKS = frozenset("transaction atomic session_scope unit_of_work uow in_transaction select add merge add_all".split())
 SENDS = _KEEPS | _BLOCKS | _DICTS | EXECUTES
+#: Without one of these nothing is written.
+WRITES = _DICTS | EXECUTES | {STORED}
 #: Words of all classes whose methods every request passes.
 _ANY_CLASS = "MiddlewareAuthenticationConsumer"
+_UPDATE = "UPDATE"
 _SET = re.compile(r"\bSET\s+\W?(\w+)", re.IGNORECASE)
 
 
@@ -64,9 +67,12 @@ def _sent(nodes: Collection[ast.AST]) -> Iterator[str]:
             case ast.Dict(keys=keys):
                 yield from map(_named, keys)
     for node in nodes if not called.isdisjoint(EXECUTES) else ():
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if node.value.lstrip()[:6].upper() == "UPDATE":
-                yield from _SET.findall(node.value)
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and node.value.lstrip()[:6].upper() == _UPDATE
+        ):
+            yield from _SET.findall(node.value)
 
 
 def _tells_time(nodes: Collection[ast.AST]) -> bool:

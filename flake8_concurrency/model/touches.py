@@ -121,14 +121,12 @@ class Touches:
     def _is_of_many(self, row: cst.BaseExpression, node: cst.CSTNode) -> bool:
         """Whether a row is one of those that a loop goes through: a batch has a pace of its own."""
         names = {part.value for part in self._file.tree.within(row) if isinstance(part, cst.Name)}
-        for around in self._file.ancestors(node):
-            if isinstance(around, cst.For) and around.asynchronous is None:
-                bound = {part.value for part in self._file.tree.within(around.target) if isinstance(part, cst.Name)}
-                if bound & names:
-                    return True
-            if isinstance(around, cst.FunctionDef):
-                break
-        return False
+        loops = (around for around in self._file.ancestors(node) if isinstance(around, cst.For))
+        return any(
+            loop.asynchronous is None
+            and any(isinstance(part, cst.Name) and part.value in names for part in self._file.tree.within(loop.target))
+            for loop in loops
+        )
 
     # -- whether it is saved -----------------------------------------------------------------------------------------
 

@@ -496,6 +496,32 @@ def _(scene: Scene) -> None:
     assert offloaded(scene, lambda page: page.greet("Ada")) == "Hello Ada"
 
 
+# Task queues
+
+
+@shows("CNC710 django.update_if_stale")
+def _(scene: Scene) -> None:
+    account = scene.django().Account
+    page = scene.run()
+    page.touch(1)
+    seen = account.objects.get(pk=1).seen_at
+    page.touch(1)
+    assert account.objects.get(pk=1).seen_at == seen is not None
+
+
+@shows("CNC710 update_if_stale")
+def _(scene: Scene) -> None:
+    factory = scene.sqlalchemy()
+    page = scene.run()
+    seen = []
+    for _ in range(2):
+        with factory() as session:
+            page.touch(session, 1)
+        with factory() as session:
+            seen.append(session.get_one(page_models.Account, 1).seen_at)
+    assert seen[0] == seen[1] is not None
+
+
 # All of them
 
 BLOCKS = blocks()

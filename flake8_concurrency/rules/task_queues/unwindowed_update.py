@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.touch_shapes import SENDS, answers_touch, asks_touch
+from flake8_concurrency.knowledge.touches import speaks_of_use
+from flake8_concurrency.model.touch_shapes import SENDS, WRITES, answers_touch, asks_touch
 from flake8_concurrency.rule import Gate, Rule
 
 
@@ -101,7 +102,7 @@ class UnwindowedUpdate(Rule):
         "{column} is written on every call, however fresh it is, so each one locks and rewrites the row: test its age "
         "first, or put it in the WHERE of one UPDATE, as flake8_concurrency.runtime.update_if_stale does"
     )
-    gate = Gate(anchors=SENDS, asks=asks_touch, answers=answers_touch, nearest=True)
+    gate = Gate(anchors=SENDS, asks=asks_touch, answers=answers_touch, where=WRITES, nearest=True, speaks=speaks_of_use)
     quiet = True
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
