@@ -30,6 +30,7 @@ from flake8_concurrency.model.http import Http
 from flake8_concurrency.model.idle_locks import IdleLocks
 from flake8_concurrency.model.inserts import Inserts
 from flake8_concurrency.model.joined_locks import JoinedLocks
+from flake8_concurrency.model.key_locks import KeyLocks
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.lock_order import LockOrder
 from flake8_concurrency.model.locked_claims import LockedClaims
@@ -256,6 +257,10 @@ class FileModel:
     @cached_property
     def locked_claims(self) -> LockedClaims:
         return LockedClaims(self)
+
+    @cached_property
+    def key_locks(self) -> KeyLocks:
+        return KeyLocks(self)
 
     @cached_property
     def lost_locks(self) -> LostLocks:
