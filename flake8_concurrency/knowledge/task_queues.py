@@ -92,6 +92,13 @@ SETTING = frozenset(
 
 #: Keywords and parameters that name a task's queue.
 QUEUE_OPTIONS = ("queue", "queue_name", "_queue_name")
+#: Where everything goes that names no queue: to name it again separates nothing.
+DEFAULT_QUEUES = frozenset({"celery", "default", "arq:queue"})
+#: Words in the names of tasks that are there to start others.
+SCHEDULING_WORDS = frozenset(
+    """poll poller polling schedule scheduler schedules scheduling beat dispatch dispatcher tick sweep sweeper due
+    periodic cron hourly daily nightly weekly enqueue plan planner orchestrate orchestrator""".split()
+)
 #: Words in the name of what `enqueue` is called on.
 QUEUE_WORDS = frozenset("queue queues rq scheduler arq broker q jobs job tasks task worker".split())
 #: Words in the names of modules that hold tasks.

@@ -67,3 +67,20 @@ def answers_end(root: ast.AST, names: Collection[str]) -> set[str]:
             return {_SENT}
     saying = _SAYING.union(names) - known.MODEL_METHODS - {"sender", "instance"}
     return {_SENT} if any(last_name(node) in saying for node in own(root)) else set()
+
+
+def asks_queue(root: ast.AST) -> set[str]:
+    """A named queue, where a function may send a task."""
+    return asks_end(root)
+
+
+def answers_queue(root: ast.AST, names: Collection[str]) -> set[str]:
+    """A named queue, where the decorator of a task names one."""
+    decorators = getattr(root, "decorator_list", [])
+    calls = (part for part in decorators if isinstance(part, ast.Call))
+    named = any(
+        last_name(call.func) == "job" or any(word.arg in known.QUEUE_OPTIONS for word in call.keywords)
+        for call in calls
+    )
+    del names
+    return {_SENT} if named else set()

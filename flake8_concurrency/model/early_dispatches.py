@@ -12,10 +12,11 @@ from flake8_concurrency.knowledge import task_queues as known
 from flake8_concurrency.model import clauses
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
+from flake8_concurrency.model.dispatches import Dispatch
 from flake8_concurrency.model.leaving import leaves
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import last_name, text
-from flake8_concurrency.model.tasks import Dispatch, is_on_commit
+from flake8_concurrency.model.tasks import is_on_commit
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel

@@ -496,6 +496,16 @@ def _(scene: Scene) -> None:
     assert offloaded(scene, lambda page: page.greet("Ada")) == "Hello Ada"
 
 
+# Task queues
+
+
+@shows("CNC702 TaskQueues")
+def _(scene: Scene) -> None:
+    page = scene.run()
+    routes = [page.app.amqp.router.route({}, name)["queue"].name for name in ("plan.reports", "run.report")]
+    assert routes == ["schedule", "execution"]
+
+
 # All of them
 
 BLOCKS = blocks()
