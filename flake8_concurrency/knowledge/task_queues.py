@@ -105,6 +105,11 @@ QUEUE_WORDS = frozenset("queue queues rq scheduler arq broker q jobs job tasks t
 TASK_MODULES = frozenset(
     "task tasks celery celery_tasks job jobs worker workers actor actors background async_tasks crons cron rq".split()
 )
+#: Methods that signals, sockets and querysets have too.
+COMMON = frozenset({"send", "schedule", "defer", "defer_async"})
+#: There a task is known by the library, or by the module it is imported from.
+SENDERS = (DRAMATIQ, PROCRASTINATE, HUEY)
+SENDER_MODULES = ("tasks", "actors")
 #: Words in the name of what is a task.
 TASK_WORDS = frozenset("task tasks job jobs actor worker".split())
 #: Words in the name of what has an `apply_async` or `delay` of its own that is no task's.

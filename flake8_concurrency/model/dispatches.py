@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import libcst as cst
 
 from flake8_concurrency.knowledge import task_queues as known
+from flake8_concurrency.model import clauses
 from flake8_concurrency.model.calls import argument
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import dotted
@@ -81,7 +82,7 @@ class Dispatches:
         return Dispatch(call, (call.func,), tuple(arg.value for arg in call.args), {})
 
     def _sent(self, call: cst.Call, name: str, receiver: cst.BaseExpression) -> Dispatch | None:
-        if not (name in known.UNMISTAKABLE or self._is_task(receiver, name, call)):
+        if not (name in known.UNMISTAKABLE or self.is_task(receiver, name, call)):
             return None
         signed = self._given_to(receiver)
         if known.SENDING[name] == "plain":
@@ -93,15 +94,15 @@ class Dispatches:
         options = {key: value for key, value in options.items() if key not in ("args", "kwargs")}
         return Dispatch(call, self._parts(receiver), signed + given, {**_set_options(receiver), **options})
 
-    def _is_task(self, receiver: cst.BaseExpression, name: str, call: cst.Call) -> bool:
+    def is_task(self, receiver: cst.BaseExpression, name: str, call: cst.Call) -> bool:
         """Whether what `delay` and the like are called on is surely a task, or a signature of one."""
-        if self._file.tasks.meant(receiver) is not None or self._is_canvas(receiver):
+        task = self._file.tasks.meant(receiver)
+        if task is not None and (name not in known.COMMON or task.library in known.SENDERS):
             return True
-        if name in ("send", "defer", "defer_async", "schedule"):
-            # Signals, sockets and querysets have these too.
-            if name != "send" and any(arg.keyword is None for arg in call.args):
-                return False
-            return self._comes_from_tasks(receiver, {known.DRAMATIQ, known.PROCRASTINATE, known.HUEY}, call)
+        if self._is_canvas(receiver):
+            return name not in known.COMMON
+        if name in known.COMMON:
+            return self._comes_from_senders(receiver, name, call)
         if isinstance(receiver, cst.BinaryOperation):
             return self._is_canvas(receiver.left) or self._is_canvas(receiver.right)
         spelled = {word for part in _chain(receiver) for word in words(part)}
@@ -109,7 +110,7 @@ class Dispatches:
             return False
         if name == "apply_async":
             return not _is_function_first(call)
-        if self._comes_from_tasks(receiver, None, call) or bool(spelled & known.TASK_WORDS):
+        if self._comes_from_tasks(receiver) or bool(spelled & known.TASK_WORDS):
             return True
         return self._is_imported(receiver)
 
@@ -139,18 +140,21 @@ class Dispatches:
             return name == "signature"
         return name in known.SIGNATURES or (name in known.SETTING and self._is_canvas(node.func.value))
 
-    def _comes_from_tasks(self, node: cst.BaseExpression, libraries: set[str] | None, call: cst.Call) -> bool:
-        """Whether a name is imported from a module of tasks, and for methods that others have, used as a task's is."""
-        qualified = self._file.qualified(_root(node)) or ""
-        parts = qualified.split(".")
-        last = parts if isinstance(node, cst.Attribute) else parts[:-1]
-        if known.TASK_MODULES.isdisjoint(word for part in last[-2:] for word in (part, *words(part))):
+    def _comes_from_senders(self, receiver: cst.BaseExpression, name: str, call: cst.Call) -> bool:
+        """Whether something with a `send` or `defer` is imported from a module of tasks, and used as a task is."""
+        keywords = {arg.keyword.value for arg in call.args if arg.keyword is not None}
+        if "sender" in keywords or (name != "send" and len(keywords) < len(call.args)):
             return False
-        if libraries is None:
-            return True
-        return self._file.tasks.imported in libraries or not any(
-            arg.keyword is not None and arg.keyword.value == "sender" for arg in call.args
-        )
+        return any(part.endswith(known.SENDER_MODULES) for part in self._modules(receiver))
+
+    def _comes_from_tasks(self, node: cst.BaseExpression) -> bool:
+        """Whether a name is imported from a module of tasks."""
+        return any(not known.TASK_MODULES.isdisjoint((part, *words(part))) for part in self._modules(node))
+
+    def _modules(self, node: cst.BaseExpression) -> list[str]:
+        """The last parts of the module that a name comes from."""
+        parts = (self._file.qualified(_root(node)) or "").split(".")
+        return (parts if isinstance(node, cst.Attribute) else parts[:-1])[-2:]
 
     def _is_imported(self, node: cst.BaseExpression) -> bool:
         """Whether a name is imported from what may be the project's own module."""
@@ -192,12 +196,21 @@ class Dispatches:
             return isinstance(task, cst.SimpleString | cst.FormattedString)
         if name == "async_task":
             return False
-        spelled = {word for part in _chain(receiver) for word in words(part)}
-        if name == "enqueue_call" or "rq" in spelled or "get_queue" in _chain(receiver) or self._is_queue(receiver):
-            return True
-        is_queue = bool(spelled & known.QUEUE_WORDS)
         # Something that runs: a function or the path of one, not an item of an ordinary queue.
-        return is_queue and (task is None or self._may_run(task))
+        return name == "enqueue_call" or (
+            self.is_queue(receiver) and (self._is_surely_queue(receiver) or task is None or self._may_run(task))
+        )
+
+    def is_queue(self, receiver: cst.BaseExpression) -> bool:
+        """Whether what `enqueue` is called on may be a queue of tasks, going by its name."""
+        if isinstance(receiver, cst.Name) and clauses.names_class(receiver):
+            return False
+        spelled = {word for part in _chain(receiver) for word in words(part)}
+        return bool(spelled & known.QUEUE_WORDS) or self._is_surely_queue(receiver)
+
+    def _is_surely_queue(self, receiver: cst.BaseExpression) -> bool:
+        spelled = {word for part in _chain(receiver) for word in words(part)}
+        return "rq" in spelled or "get_queue" in _chain(receiver) or self._is_queue(receiver)
 
     def _is_queue(self, node: cst.BaseExpression) -> bool:
         """`emails = Queue("emails")`."""

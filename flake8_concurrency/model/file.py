@@ -48,6 +48,7 @@ from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.raw_updates import RawUpdates
 from flake8_concurrency.model.reentry import Reentry
+from flake8_concurrency.model.row_arguments import RowArguments
 from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sentinels import Sentinels
 from flake8_concurrency.model.shared_queues import SharedQueues
@@ -233,6 +234,10 @@ class FileModel:
     @cached_property
     def shared_queues(self) -> SharedQueues:
         return SharedQueues(self)
+
+    @cached_property
+    def row_arguments(self) -> RowArguments:
+        return RowArguments(self)
 
     @cached_property
     def early_dispatches(self) -> EarlyDispatches:
