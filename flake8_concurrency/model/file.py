@@ -15,6 +15,7 @@ from flake8_concurrency.model.claims import Claims
 from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
+from flake8_concurrency.model.dispatches import Dispatches
 from flake8_concurrency.model.dropping import Dropping
 from flake8_concurrency.model.early_dispatches import EarlyDispatches
 from flake8_concurrency.model.entrances import Entrances
@@ -48,8 +49,10 @@ from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.raw_updates import RawUpdates
 from flake8_concurrency.model.reentry import Reentry
+from flake8_concurrency.model.row_arguments import RowArguments
 from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sentinels import Sentinels
+from flake8_concurrency.model.shared_queues import SharedQueues
 from flake8_concurrency.model.shared_state import SharedState
 from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
@@ -225,6 +228,18 @@ class FileModel:
     @cached_property
     def tasks(self) -> Tasks:
         return Tasks(self)
+
+    @cached_property
+    def dispatches(self) -> Dispatches:
+        return Dispatches(self)
+
+    @cached_property
+    def shared_queues(self) -> SharedQueues:
+        return SharedQueues(self)
+
+    @cached_property
+    def row_arguments(self) -> RowArguments:
+        return RowArguments(self)
 
     @cached_property
     def early_dispatches(self) -> EarlyDispatches:

@@ -552,6 +552,13 @@ def _(scene: Scene) -> None:
     assert len(visits) == 0
 
 
+@shows("CNC702 TaskQueues")
+def _(scene: Scene) -> None:
+    page = scene.run()
+    routes = [page.app.amqp.router.route({}, name)["queue"].name for name in ("plan.reports", "run.report")]
+    assert routes == ["schedule", "execution"]
+
+
 # All of them
 
 BLOCKS = blocks()
