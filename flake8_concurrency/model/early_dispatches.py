@@ -12,10 +12,11 @@ from flake8_concurrency.knowledge import task_queues as known
 from flake8_concurrency.model import clauses
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
+from flake8_concurrency.model.dispatches import Dispatch
 from flake8_concurrency.model.leaving import leaves
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import last_name, text
-from flake8_concurrency.model.tasks import Dispatch, is_on_commit
+from flake8_concurrency.model.tasks import is_on_commit
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -176,12 +177,15 @@ class EarlyDispatches:
 
     def _as_receiver(self, function: FunctionInfo) -> Place | None:
         """A receiver of a signal about rows: it runs in the transaction of whoever saves."""
-        signals = self._signals(function)
-        if signals is None:
-            signals = self._told_by_params(function)
-        if not signals:
+        signal = self.receives(function)
+        if not signal:
             return None
-        return Place(function.node, f"by a receiver of {signals}, in the transaction of whoever sends it", DJANGO)
+        return Place(function.node, f"by a receiver of {signal}, in the transaction of whoever sends it", DJANGO)
+
+    def receives(self, function: FunctionInfo) -> str:
+        """The signal about rows that a function is connected to, as a message says it; empty for none."""
+        signal = self._signals(function)
+        return self._told_by_params(function) if signal is None else signal
 
     def _signals(self, function: FunctionInfo) -> str | None:
         """The signal about rows that a function is connected to; empty for another signal, None for no known one."""
@@ -229,7 +233,7 @@ class EarlyDispatches:
         if function.name in known.ADMIN_METHODS and self._is_admin(function.owner):
             says = f"by {function.qualified_name}, which Django's admin calls inside a transaction"
             return Place(function.node, says, DJANGO)
-        if function.name in known.MODEL_METHODS and self._is_model(function.owner) and self._calls_super(function):
+        if function.name in known.MODEL_METHODS and self.is_model(function.owner) and self._calls_super(function):
             says = f"by {function.qualified_name}(), in the transaction of whoever calls it"
             return Place(function.node, says, DJANGO)
         return None
@@ -238,7 +242,7 @@ class EarlyDispatches:
     def _is_admin(owner: ClassInfo) -> bool:
         return any("admin" in words(last_name(base)) for base in owner.bases) or "admin" in words(owner.name)
 
-    def _is_model(self, owner: ClassInfo, depth: int = 0) -> bool:
+    def is_model(self, owner: ClassInfo, depth: int = 0) -> bool:
         """Whether a class is a model of Django: by its bases, or by its fields."""
         if any(not _NO_MODELS.isdisjoint(words(last_name(base))) for base in owner.bases) or depth > _DEEPEST:
             return False
@@ -248,7 +252,7 @@ class EarlyDispatches:
             kind = self._file.kind(base)
             inner = kind.args[0].ref if kind is not None and kind.name == "type" and kind.args[0] is not None else None
             if isinstance(inner, ClassInfo) and inner is not owner:
-                if self._is_model(inner, depth + 1):
+                if self.is_model(inner, depth + 1):
                     return True
             elif last_name(base) == "Model" or words(last_name(base))[-1:] == ["model"]:
                 return not self._is_foreign(base)

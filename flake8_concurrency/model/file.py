@@ -15,6 +15,7 @@ from flake8_concurrency.model.claims import Claims
 from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
+from flake8_concurrency.model.dispatches import Dispatches
 from flake8_concurrency.model.dropping import Dropping
 from flake8_concurrency.model.early_dispatches import EarlyDispatches
 from flake8_concurrency.model.entrances import Entrances
@@ -30,6 +31,7 @@ from flake8_concurrency.model.http import Http
 from flake8_concurrency.model.idle_locks import IdleLocks
 from flake8_concurrency.model.inserts import Inserts
 from flake8_concurrency.model.joined_locks import JoinedLocks
+from flake8_concurrency.model.key_locks import KeyLocks
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.lock_order import LockOrder
 from flake8_concurrency.model.locked_claims import LockedClaims
@@ -47,8 +49,10 @@ from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.raw_updates import RawUpdates
 from flake8_concurrency.model.reentry import Reentry
+from flake8_concurrency.model.row_arguments import RowArguments
 from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sentinels import Sentinels
+from flake8_concurrency.model.shared_queues import SharedQueues
 from flake8_concurrency.model.shared_state import SharedState
 from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
@@ -56,6 +60,7 @@ from flake8_concurrency.model.stale import StaleReads
 from flake8_concurrency.model.suspensions import Suspensions
 from flake8_concurrency.model.tasks import Tasks
 from flake8_concurrency.model.threads import Threads
+from flake8_concurrency.model.touches import Touches
 from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.twins import Twins
@@ -225,12 +230,28 @@ class FileModel:
         return Tasks(self)
 
     @cached_property
+    def dispatches(self) -> Dispatches:
+        return Dispatches(self)
+
+    @cached_property
+    def shared_queues(self) -> SharedQueues:
+        return SharedQueues(self)
+
+    @cached_property
+    def row_arguments(self) -> RowArguments:
+        return RowArguments(self)
+
+    @cached_property
     def early_dispatches(self) -> EarlyDispatches:
         return EarlyDispatches(self)
 
     @cached_property
     def locks(self) -> Locks:
         return Locks(self)
+
+    @cached_property
+    def touches(self) -> Touches:
+        return Touches(self)
 
     @cached_property
     def transactions(self) -> Transactions:
@@ -251,6 +272,10 @@ class FileModel:
     @cached_property
     def locked_claims(self) -> LockedClaims:
         return LockedClaims(self)
+
+    @cached_property
+    def key_locks(self) -> KeyLocks:
+        return KeyLocks(self)
 
     @cached_property
     def lost_locks(self) -> LostLocks:
