@@ -11,6 +11,7 @@ import libcst as cst
 
 from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.blocking_calls import Leaf
+from flake8_concurrency.model.caches import Caches
 from flake8_concurrency.model.claims import Claims
 from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
@@ -53,6 +54,7 @@ from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.stale import StaleReads
 from flake8_concurrency.model.suspensions import Suspensions
+from flake8_concurrency.model.threaded import Threaded
 from flake8_concurrency.model.threads import Threads
 from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
@@ -217,6 +219,14 @@ class FileModel:
     @cached_property
     def threads(self) -> Threads:
         return Threads(self)
+
+    @cached_property
+    def threaded(self) -> Threaded:
+        return Threaded(self)
+
+    @cached_property
+    def caches(self) -> Caches:
+        return Caches(self)
 
     @cached_property
     def locks(self) -> Locks:
