@@ -44,6 +44,7 @@ from flake8_concurrency.model.numbering import Numbering
 from flake8_concurrency.model.offloads import Offloads
 from flake8_concurrency.model.origins import Origins
 from flake8_concurrency.model.positions import Positions
+from flake8_concurrency.model.process_globals import ProcessGlobals
 from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.raw_updates import RawUpdates
 from flake8_concurrency.model.reentry import Reentry
@@ -223,6 +224,10 @@ class FileModel:
     @cached_property
     def threaded(self) -> Threaded:
         return Threaded(self)
+
+    @cached_property
+    def process_globals(self) -> ProcessGlobals:
+        return ProcessGlobals(self)
 
     @cached_property
     def caches(self) -> Caches:

@@ -193,24 +193,13 @@ class Threaded:
         names = {base.name for base in bases}
         run = info.methods.get("run")
         if run is not None and _THREAD in names:
-            yield run, Root(info, f"{info.name}.start", self._is_made_often(info), own_object=True)
+            yield run, Root(info, f"{info.name}.start", several=True, own_object=True)
         for name in names & HANDLERS.keys():
             handlers = HANDLERS[name]
             if handlers.shown_by and not self._mentions(handlers.shown_by):
                 continue
             for method in _handling(info, handlers):
                 yield method, Root(info, name.rpartition(".")[2], handlers.several, own_object=handlers.several)
-
-    def _is_made_often(self, info: ClassInfo) -> bool:
-        """Whether the file makes several objects of a class, in a loop."""
-        for call in self._tree.calls:
-            if last_name(call.func) == info.name:
-                for around in self._file.ancestors(call):
-                    if isinstance(around, cst.FunctionDef | cst.Lambda):
-                        break
-                    if isinstance(around, _LOOPS):
-                        return True
-        return False
 
     def _mentions(self, some: frozenset[str]) -> bool:
         return any(isinstance(node, cst.Name) and node.value in some for node in self._tree.nodes)
