@@ -14,8 +14,8 @@ STREAMS = frozenset("stdout stderr stdin".split())
 WORDS = STREAMS | frozenset(
     """environ chdir fchdir umask setlocale tzset signal setdefaulttimeout redirect_stdout redirect_stderr""".split()
 )
-#: What makes a change one that others see: an `await` after it, or a thread.
-ANCHORS = RUNNING | {"async"}
+#: With what makes a change one that others see: an `await` after it, or a thread.
+ANCHORS = RUNNING | WORDS | {"async"}
 
 
 #: Methods that change the environment.
@@ -35,17 +35,13 @@ def asks(root: ast.AST) -> Collection[str]:
             found.add("thread")
         for node in below(function):
             if isinstance(node, ast.withitem) and isinstance(node.context_expr, ast.Call):
-                found.add(f"restores {last_name(node.context_expr.func)}")
+                found |= {f"restores {last_name(node.context_expr.func)}", "restores __enter__"}
     return found
 
 
 def answers(root: ast.AST, anchors: Collection[str]) -> Collection[str]:
     """What a piece of the text changes for a while, and whether it runs something in a thread."""
-    found = set(answers_running(root, anchors))
-    if isinstance(root, ast.ClassDef):
-        entering = (part for part in root.body if isinstance(part, ast.FunctionDef) and part.name == "__enter__")
-        found.update(f"restores {root.name}" for part in entering if _changes(part))
-        return found
+    found = set(answers_running(root, [word for word in anchors if word not in WORDS]))
     for function in _functions(root):
         if _changes(function):
             found.add("change" if isinstance(function, ast.AsyncFunctionDef) else f"restores {function.name}")

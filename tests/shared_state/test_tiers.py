@@ -57,3 +57,28 @@ def test_617_a_cache_is_reported_where_the_file_shows_threads(
     text = source.format(imports=imports, more=more)
     found = lint(text, filename="app/pages.py", options=Options(enable=frozenset(enable)), gate=gate)
     assert [finding.code for finding in found] == ["CNC617"] * count
+
+
+MANAGER = """
+import os
+{imports}
+
+class Inside:
+    def __init__(self, path):
+        self.path, self.before = path, os.getcwd()
+
+    def __enter__(self):
+        os.chdir(self.path)
+
+    def __exit__(self, *exc):
+        os.chdir(self.before)
+
+async def build(project):
+    with Inside(project):
+        await project.build()
+"""
+
+
+@pytest.mark.parametrize("gate", [True, False])
+def test_613_a_context_manager_of_the_file_is_known_where_it_is_entered(gate: bool) -> None:
+    assert [found.line for found in lint(MANAGER.format(imports=""), filename="app/pages.py", gate=gate)] == [16]
