@@ -51,6 +51,7 @@ from flake8_concurrency.model.reentry import Reentry
 from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sentinels import Sentinels
 from flake8_concurrency.model.shared_state import SharedState
+from flake8_concurrency.model.shared_writes import SharedWrites
 from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.stale import StaleReads
@@ -224,6 +225,10 @@ class FileModel:
     @cached_property
     def threaded(self) -> Threaded:
         return Threaded(self)
+
+    @cached_property
+    def shared_writes(self) -> SharedWrites:
+        return SharedWrites(self)
 
     @cached_property
     def process_globals(self) -> ProcessGlobals:

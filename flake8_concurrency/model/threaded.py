@@ -19,6 +19,7 @@ from flake8_concurrency.knowledge.thread_callbacks import (
 )
 from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
+from flake8_concurrency.model.entrances import is_of_a_life
 from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.locks import called_name
 from flake8_concurrency.model.spelling import dotted, last_name
@@ -27,11 +28,18 @@ from flake8_concurrency.model.tree import COMPREHENSIONS
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
-_THREADS = {name: how for name, how in OFFLOADING.items() if how.where == "thread"}
+_POOL, _THREAD_POOL = "multiprocessing.pool.Pool.", "multiprocessing.pool.ThreadPool."
+_THREADS = {
+    **{name: how for name, how in OFFLOADING.items() if how.where == "thread"},
+    # What a pool of processes does, one of threads does in threads.
+    **{_THREAD_POOL + name.removeprefix(_POOL): how for name, how in OFFLOADING.items() if name.startswith(_POOL)},
+}
 _THREAD = "threading.Thread"
 _LOOPS = (cst.For, cst.While, *COMPREHENSIONS)
 _MAPPING = frozenset("map map_async imap imap_unordered starmap starmap_async".split())
 _WAITING = frozenset("join result wait get shutdown".split())
+#: Gives work to a pool; who calls it again before the first is done has it done twice at once.
+_POOLING = frozenset("submit apply_async".split())
 _DEEPEST = 4
 
 
@@ -46,6 +54,8 @@ class Root(NamedTuple):
     several: bool = False
     #: Whether each of these threads has an object of its own, so that only what is outside of it is shared.
     own_object: bool = False
+    #: Whether nobody else has such an object: it is made for one request.
+    is_alone: bool = False
 
 
 class Threaded:
@@ -145,11 +155,18 @@ class Threaded:
         if isinstance(self._file.parent(call), cst.Await) or self._takes_turns(call):
             return False
         for around in self._file.ancestors(call):
-            if isinstance(around, cst.FunctionDef | cst.Lambda):
+            if isinstance(around, cst.Lambda):
                 return False
+            if isinstance(around, cst.FunctionDef):
+                return called_name(call) in _POOLING and self._is_entered(around)
             if isinstance(around, _LOOPS):
                 return not self._waits_in(around, given)
         return False
+
+    def _is_entered(self, node: cst.FunctionDef) -> bool:
+        """Whether a function may be called again and again: it makes and starts nothing, going by its name."""
+        function = self._file.definitions.functions[node]
+        return not (is_of_a_life(function.name) or self._file.functions.runs_once(function))
 
     def _takes_turns(self, call: cst.Call) -> bool:
         """Whether a pool has one worker."""
@@ -199,7 +216,8 @@ class Threaded:
             if handlers.shown_by and not self._mentions(handlers.shown_by):
                 continue
             for method in _handling(info, handlers):
-                yield method, Root(info, name.rpartition(".")[2], handlers.several, own_object=handlers.several)
+                how, several = name.rpartition(".")[2], handlers.several
+                yield method, Root(info, how, several, own_object=several, is_alone=several)
 
     def _mentions(self, some: frozenset[str]) -> bool:
         return any(isinstance(node, cst.Name) and node.value in some for node in self._tree.nodes)
