@@ -31,6 +31,7 @@ from flake8_concurrency.model.idle_locks import IdleLocks
 from flake8_concurrency.model.inserts import Inserts
 from flake8_concurrency.model.joined_locks import JoinedLocks
 from flake8_concurrency.model.kinds import Kinds
+from flake8_concurrency.model.lazy_inits import LazyInits
 from flake8_concurrency.model.lock_order import LockOrder
 from flake8_concurrency.model.locked_claims import LockedClaims
 from flake8_concurrency.model.locked_io import LockedIo
@@ -225,6 +226,10 @@ class FileModel:
     @cached_property
     def threaded(self) -> Threaded:
         return Threaded(self)
+
+    @cached_property
+    def lazy_inits(self) -> LazyInits:
+        return LazyInits(self)
 
     @cached_property
     def shared_writes(self) -> SharedWrites:

@@ -41,6 +41,7 @@ _WAITING = frozenset("join result wait get shutdown".split())
 #: Gives work to a pool; who calls it again before the first is done has it done twice at once.
 _POOLING = frozenset("submit apply_async".split())
 _DEEPEST = 4
+_FRAMEWORKS = {"flask": "Flask", "fastapi": "FastAPI"}
 
 
 class Root(NamedTuple):
@@ -152,8 +153,12 @@ class Threaded:
         """Whether a call starts the same work in several threads: again and again, without waiting for it."""
         if called_name(call) in _MAPPING:
             return not self._takes_turns(call)
-        if isinstance(self._file.parent(call), cst.Await) or self._takes_turns(call):
+        if self._takes_turns(call):
             return False
+        if isinstance(self._file.parent(call), cst.Await):
+            # Each task waits for its own.
+            waiting = self._file.function_of(call)
+            return waiting is not None and self._has_several_tasks(waiting)
         for around in self._file.ancestors(call):
             if isinstance(around, cst.Lambda):
                 return False
@@ -162,6 +167,11 @@ class Threaded:
             if isinstance(around, _LOOPS):
                 return not self._waits_in(around, given)
         return False
+
+    def _has_several_tasks(self, function: FunctionInfo) -> bool:
+        """Whether several tasks may be in an async function at once, as far as its name, class and callers tell."""
+        entrances = self._file.entrances
+        return not (entrances.is_alone(function) or entrances.is_of_one_task(function))
 
     def _is_entered(self, node: cst.FunctionDef) -> bool:
         """Whether a function may be called again and again: it makes and starts nothing, going by its name."""
@@ -228,9 +238,15 @@ class Threaded:
                 continue
             if not DECORATORS.isdisjoint(self._file.functions.table_names(decorator)):
                 yield function, Root(function, last_name(decorator))
-            for package, names in ROUTES.items():
-                if decorator.attr.value in names and self.imports(package):
-                    yield function, Root(function, f"{package.capitalize()}'s @{dotted(decorator)}", several=True)
+        for package, decorator in self._routes(function):
+            yield function, Root(function, f"{_FRAMEWORKS[package]}'s @{dotted(decorator)}", several=True)
+
+    def _routes(self, function: FunctionInfo) -> Iterator[tuple[str, cst.BaseExpression]]:
+        """The decorators by which a framework calls a function for many requests at once."""
+        for decorator in function.decorators:
+            for package, names in ROUTES.items() if isinstance(decorator, cst.Attribute) else ():
+                if last_name(decorator) in names and self.imports(package):
+                    yield package, decorator
 
     def _assigned(self) -> Iterator[tuple[FunctionInfo, Root]]:
         """Functions that are assigned as callbacks to a client with a thread: `client.on_message = f`."""

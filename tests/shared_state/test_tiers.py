@@ -29,6 +29,28 @@ def render(key):
 {more}
 """
 ONE_FOR_ALL = "PAGES = Pages()"
+LAZY = """
+{imports}
+
+_client = None
+
+def client():
+    global _client
+    if _client is None:
+        _client = Client()
+    return _client
+{more}
+"""
+IN_A_POOL = """
+from concurrent.futures import ThreadPoolExecutor
+
+def start(items):
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(work, items, timeout=9))
+
+def work(item):
+    return client().get(item)
+"""
 DEFAULT: tuple[str, ...] = ()
 NAMED = ("CNC617",)
 
@@ -57,6 +79,28 @@ def test_617_a_cache_is_reported_where_the_file_shows_threads(
     text = source.format(imports=imports, more=more)
     found = lint(text, filename="app/pages.py", options=Options(enable=frozenset(enable)), gate=gate)
     assert [finding.code for finding in found] == ["CNC617"] * count
+
+
+@pytest.mark.parametrize("gate", [True, False])
+@pytest.mark.parametrize(
+    ("imports", "more", "enable", "count"),
+    [
+        ("", "", DEFAULT, 0),
+        ("import threading", "", DEFAULT, 0),
+        ("import threading", "", ("CNC608",), 1),
+        ("from flask import g", "", ("CNC6",), 1),
+        ("", "", ("CNC608",), 0),
+        ("import threading", "def main(): client()", ("CNC608",), 1),
+        ("", IN_A_POOL, DEFAULT, 1),
+        ("", IN_A_POOL, ("CNC608",), 1),
+    ],
+)
+def test_608_a_lazy_object_is_reported_where_threads_run_the_function(
+    imports: str, more: str, enable: tuple[str, ...], count: int, gate: bool
+) -> None:
+    text = LAZY.format(imports=imports, more=more)
+    found = lint(text, filename="app/pages.py", options=Options(enable=frozenset(enable)), gate=gate)
+    assert [finding.code for finding in found] == ["CNC608"] * count
 
 
 MANAGER = """
