@@ -7,15 +7,16 @@ whatever they lead to. flake8's `ast` tree tells, and is never changed.
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from itertools import chain
 from typing import NamedTuple
 
 from flake8_concurrency.knowledge.words import ANY
+from flake8_concurrency.model.pieces import STORED
 from flake8_concurrency.outline import OWN, Outline, Unit, derived, first_line, grouped, units
-from flake8_concurrency.rule import Asking, Gate, Rule
-from flake8_concurrency.words import WORD, Called
+from flake8_concurrency.rule import Gate, Rule
+from flake8_concurrency.words import Called, words_of
 
 #: Functions that run an event loop until what they are given is done.
 _STARTERS = frozenset({"run", "run_until_complete"})
@@ -49,11 +50,7 @@ def narrow(
 
     `configured` are the user's blocking calls, `named` the codes of the rules that the user asks for.
     """
-    codes = {rule.code for rule in rules}
-    asked = {rule: rule.named_gate if rule.code in named else None for rule in rules}
-    gates = could_speak(
-        {rule: asked[rule] or rule.gate_for(configured, codes) for rule in rules}, set(WORD.findall("".join(lines)))
-    )
+    gates = could_speak(_gates(tuple(rules), frozenset(configured), frozenset(named)), words_of("".join(lines)))
     if not gates:
         return None
     outline = Outline(list(units(tree, lines)))
@@ -64,26 +61,46 @@ def narrow(
     # A question about rows needs more than kinds: a lock may be taken, or a row read, by what is called.
     asking = {unit for rule in speaking if gates[rule].asks is not None for unit in found[rule]}
     called = {other for unit in asking for other in outline.targets(unit) if not unit.called.isdisjoint(other.entries)}
-    kept = outline.support({*called, *(unit for rule in speaking for unit in found[rule])})
+    kept = outline.all_support({*called, *(unit for rule in speaking for unit in found[rule])})
     return _cut(speaking, lines, kept, outline.units)
+
+
+@lru_cache(maxsize=16)
+def _gates(
+    rules: tuple[type[Rule], ...], configured: frozenset[str], named: frozenset[str]
+) -> Mapping[type[Rule], Gate]:
+    """The gate of each rule: the same for most files of a run."""
+    codes = {rule.code for rule in rules}
+    asked = {rule: rule.named_gate if rule.code in named else None for rule in rules}
+    return {rule: asked[rule] or rule.gate_for(configured, codes) for rule in rules}
 
 
 def could_speak(gates: Mapping[type[Rule], Gate], some: set[str]) -> dict[type[Rule], Gate]:
     """The rules whose anchors and context all occur among a text's words."""
-    return {
-        rule: gate
-        for rule, gate in gates.items()
-        if _may_be_anchored(gate, some)
-        and not any(some.isdisjoint(_spelled(group)) for group in gate.context)
-        and (not gate.only_async or "async" in some)
-    }
+    answered: dict[Callable[[Collection[str]], bool], bool] = {}
+    found: dict[type[Rule], Gate] = {}
+    for rule, gate in gates.items():
+        if gate.only_async and "async" not in some:
+            continue
+        if any(some.isdisjoint(_spelled(group)) for group in gate.context) or not _may_be_anchored(gate, some):
+            continue
+        if gate.speaks is not None:
+            if gate.speaks not in answered:
+                answered[gate.speaks] = gate.speaks(some)
+            if not answered[gate.speaks]:
+                continue
+        found[rule] = gate
+    return found
 
 
 def _may_be_anchored(gate: Gate, some: set[str]) -> bool:
+    needs = gate.needs
+    if not needs and ANY not in gate.anchors:
+        return not some.isdisjoint(gate.anchors)
     anchors = some & gate.anchors
     if ANY in gate.anchors:
         anchors.add(ANY)
-    return any(anchor not in gate.needs or not some.isdisjoint(_spelled(gate.needs[anchor])) for anchor in anchors)
+    return any(anchor not in needs or not some.isdisjoint(_spelled(needs[anchor])) for anchor in anchors)
 
 
 @cache
@@ -120,6 +137,8 @@ def _live(gate: Gate, outline: Outline) -> set[str]:
     """The anchors that something in the text can give a kind."""
     if not all(map(outline.evidence, gate.context)):
         return set()
+    if not gate.needs:
+        return set(gate.anchors)
     return {anchor for anchor in gate.anchors if anchor not in gate.needs or outline.evidence(gate.needs[anchor])}
 
 
@@ -223,54 +242,81 @@ def _reaches_anchor(unit: Unit, gate: Gate, anchors: set[str], outline: Outline)
 
 def _asking(gate: Gate, anchors: set[str], outline: Outline) -> set[Unit]:
     """The units that ask for what a unit they lead to answers, and whatever calls them."""
-    answering = {} if gate.answers is None else outline.answering(gate.answers, frozenset(anchors))
+    assert gate.answers is not None
     found: set[Unit] = set()
-    for unit, asked in _questions(gate, outline) if answering else ():
+    answers: Callable[[Unit], Collection[str]] | None = None
+    for unit, asked in _questions(gate, outline):
         if unit not in found:
+            answers = answers or outline.answers(gate.answers, frozenset(anchors))
             around = outline.calling(unit, gate.hooks, nearest=gate.nearest)
             # The first set is the larger one, and the cheaper.
-            if all(_is_answered(asked, reached(around), answering) for reached in (outline.led_to, outline.told_by)):
+            if all(_is_answered(asked, reached(around), answers) for reached in (outline.led_to, outline.told_by)):
                 found |= around
     return _kept(gate, found, outline)
 
 
-def _is_answered(asked: Collection[str], reached: set[Unit], answering: Mapping[Unit, Collection[str]]) -> bool:
+def _is_answered(asked: Collection[str], reached: set[Unit], answers: Callable[[Unit], Collection[str]]) -> bool:
     wanted = set(asked)
-    return any(not wanted.isdisjoint(answering[unit]) for unit in reached & answering.keys())
+    return any(not wanted.isdisjoint(answers(unit)) for unit in reached)
 
 
 def _questions(gate: Gate, outline: Outline) -> Iterator[tuple[Unit, Collection[str]]]:
     assert gate.asks is not None
-    for unit in outline.units:
-        asked = () if unit.is_import else gate.asks(unit.node)
+    for unit in _asked(gate, outline):
+        asked = gate.asks(unit.node)
         if asked:
             yield unit, asked
     if gate.inner is not None:
-        yield from _inner_questions(gate.inner, gate.hooks, outline)
+        yield from _inner_questions(gate, outline)
 
 
-def _inner_questions(inner: Asking, hooks: frozenset[str], outline: Outline) -> Iterator[tuple[Unit, Collection[str]]]:
+def _asked(gate: Gate, outline: Outline) -> list[Unit]:
+    """The units that may ask something."""
+    if not gate.where:
+        return [unit for unit in outline.units if not unit.is_import]
+    some, beginnings = outline.other_names(gate.where), _beginnings(gate.where)
+    stored = STORED in some
+    return [
+        unit
+        for unit in outline.units
+        if ((stored and unit.stores) or unit.mentions(some) or (beginnings and unit.begins(beginnings)))
+        and not unit.is_import
+    ]
+
+
+@cache
+def _beginnings(some: frozenset[str]) -> tuple[str, ...]:
+    """The beginnings of words among words: `create*`."""
+    return tuple(sorted(word[:-1] for word in some if word.endswith("*")))
+
+
+def _inner_questions(gate: Gate, outline: Outline) -> Iterator[tuple[Unit, Collection[str]]]:
     """What methods ask, and those of their own object's methods that call them, for each call on another object."""
+    inner, hooks = gate.inner, gate.hooks
+    assert inner is not None
     asked: dict[str, set[str]] = {}
     pending: list[tuple[str, Collection[str]]] = []
-    for unit in outline.units:
+    for unit in _asked(gate, outline):
         if unit.header is not None and (words := inner(unit.node)):
             pending += [(name, words) for name in unit.entries - hooks]
-    calls = (
-        [(unit, call) for unit in outline.units if unit.header is not None for call in unit.calls] if pending else []
-    )
+    methods = [unit for unit in outline.units if unit.header is not None] if pending else []
     while pending:
         name, words = pending.pop()
         known = asked.setdefault(name, set())
         if not known.issuperset(words):
             known.update(words)
-            own = (unit for unit, call in calls if call.name == name and not call.words.isdisjoint(OWN))
+            callers = (unit for unit in methods if name in unit.spelled and name in unit.called)
+            own = (unit for unit in callers if any(_is_own(call, name) for call in unit.calls))
             pending += [(entry, known) for unit in own for entry in unit.entries - hooks]
     for unit in outline.units if asked else ():
         if unit.mentions(asked.keys()):
             for call in unit.calls:
                 if call.name in asked and call.words.isdisjoint(OWN):
                     yield unit, asked[call.name]
+
+
+def _is_own(call: Called, name: str) -> bool:
+    return call.name == name and not call.words.isdisjoint(OWN)
 
 
 # -- the slice ---------------------------------------------------------------------------------------------------------

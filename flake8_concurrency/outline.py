@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from flake8_concurrency import words
@@ -18,11 +18,18 @@ from flake8_concurrency.rule import Answering
 from flake8_concurrency.words import FUNCTIONS, Called, Function
 
 # Each of these begins with something that a search finds fast: the text is read four times in less time than once with
-# one expression for all.
-_NAME = re.compile(r"(?<![.\w])[^\W\d]\w*")
-_ATTRIBUTE = re.compile(r"\.\s*([^\W\d]\w*)")
+# one expression for all. Most texts are ASCII, for which the first two are faster still.
+_NAME = {
+    True: re.compile(r"(?<![.\w])[A-Za-z_]\w*", re.ASCII),
+    False: re.compile(r"(?<![.\w])[^\W\d]\w*"),
+}
+_ATTRIBUTE = {
+    True: re.compile(r"\.\s*([A-Za-z_]\w*)", re.ASCII),
+    False: re.compile(r"\.\s*([^\W\d]\w*)"),
+}
 _OWN = re.compile(r"self(?<!\wself)\s*\.\s*([^\W\d]\w*)")
 _OWN_OF_CLASS = re.compile(r"cls(?<!\wcls)\s*\.\s*([^\W\d]\w*)")
+_FILLERS = frozenset("append appendleft add insert put put_nowait extend extendleft update setdefault".split())
 _FILLING = r"\s*\.\s*(?:append|appendleft|add|insert|put|put_nowait|extend|extendleft|update|setdefault)\("
 #: Attributes of objects that a function fills: `self.x.append(`.
 _FILLED = re.compile(r"\.([^\W\d]\w*)" + _FILLING)
@@ -43,7 +50,7 @@ _NOTHING: frozenset[str] = frozenset()
 #: The statements that store an attribute, give another name, import, or are async.
 _TELLING = frozenset(
     {
-        *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith),
+        *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Delete, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith),
         *(ast.Import, ast.ImportFrom, ast.Global, ast.AsyncFunctionDef),
     }
 )
@@ -61,25 +68,24 @@ class Unit:
         #: The header of the class that a method belongs to.
         self.header = header
         self.text = text
-        #: The words that stand after a dot, and all others.
-        self.names: set[str] = set(_NAME.findall(text))
-        attrs = _ATTRIBUTE.findall(text)
-        self.attrs: set[str] = set(attrs)
-        #: The attributes among them that stand on nothing but the method's own object.
-        self.own: set[str] = _only(attrs, [*_OWN.findall(text), *_OWN_OF_CLASS.findall(text)])
+        self.is_import = isinstance(node, ast.Import | ast.ImportFrom)
+        #: All words, strings and comments included.
+        self.spelled: set[str] = words.words_of(text)
         #: What others may need this unit for: names it binds where they see them, attributes it stores or fills.
         self.provides_names: set[str] = set()
-        self.provides_attrs: set[str] = set(_FILLED.findall(text))
+        self.provides_attrs: set[str] = set() if _FILLERS.isdisjoint(self.spelled) else set(_FILLED.findall(text))
         #: Pairs: a name, and another one that the unit gives to the same thing.
         self.renamed: list[tuple[str, str]] = []
         #: The packages that it imports from, each as `words.imported_from` writes it.
         self.imported: set[str] = set()
-        #: Whether there is an `async def` in it.
+        #: Whether there is an `async def` in it, and whether it may store or delete an attribute or an item.
         self.has_async = False
+        self.stores = False
         for statement in words.own_statements(node):
             if statement.__class__ not in _TELLING:
                 continue
             self.has_async = self.has_async or isinstance(statement, ast.AsyncFunctionDef)
+            self.stores = self.stores or words.stores(statement)
             self.provides_attrs.update(words.stored_attributes(statement))
             self.renamed += words.renamings(statement)
             if isinstance(statement, ast.Import | ast.ImportFrom):
@@ -87,16 +93,35 @@ class Unit:
             elif isinstance(statement, ast.Global):
                 self.provides_names.update(statement.names)
 
-    @property
-    def is_import(self) -> bool:
-        return isinstance(self.node, ast.Import | ast.ImportFrom)
+    @cached_property
+    def names(self) -> set[str]:
+        """The words that stand anywhere but after a dot."""
+        return set(_NAME[self.text.isascii()].findall(self.text))
+
+    @cached_property
+    def _attributes(self) -> list[str]:
+        return _ATTRIBUTE[self.text.isascii()].findall(self.text)
+
+    @cached_property
+    def attrs(self) -> set[str]:
+        """The words that stand after a dot."""
+        return set(self._attributes)
+
+    @cached_property
+    def own(self) -> set[str]:
+        """The attributes among them that stand on nothing but the method's own object."""
+        return _only(self._attributes, [*_OWN.findall(self.text), *_OWN_OF_CLASS.findall(self.text)])
 
     @property
     def is_statement(self) -> bool:
         return not self.is_import and not isinstance(self.node, (*FUNCTIONS, ast.ClassDef))
 
     def mentions(self, some: Collection[str]) -> bool:
-        return not self.names.isdisjoint(some) or not self.attrs.isdisjoint(some)
+        return not self.spelled.isdisjoint(some)
+
+    def begins(self, beginnings: tuple[str, ...]) -> bool:
+        """Whether any word begins with one of these."""
+        return any(word.startswith(beginnings) for word in self.spelled)
 
     @cached_property
     def calls(self) -> list[Called]:
@@ -133,17 +158,13 @@ class Unit:
         return any("property" in word or word == "reify" for word in named)
 
     @cached_property
-    def _bound(self) -> dict[str, set[str]]:
+    def bound_words(self) -> dict[str, set[str]]:
+        """For each name and attribute that the unit binds, the words of what it may be bound to."""
         return words.bound(self.node, self.giving)
 
     def bound(self, word: str) -> Collection[str]:
         """The words of what a name or attribute may be bound to in this unit."""
-        return self._bound.get(words.bare(word), _NOTHING)
-
-    @cached_property
-    def words(self) -> set[str]:
-        """All words, attributes of the own object told apart."""
-        return {*self.names, *(self.attrs - self.own), *map(words.own, self.own)}
+        return self.bound_words.get(words.bare(word), _NOTHING)
 
     def gives(self, word: str) -> Collection[str]:
         """The words that may tell the kind of a name or attribute which this unit provides."""
@@ -276,11 +297,11 @@ class Outline:
         variables = {name for unit in statements for name in unit.provides_names}
         for unit in parts:
             # Who reads a variable of the module needs the functions that fill it.
-            if isinstance(unit.node, FUNCTIONS) and not unit.names.isdisjoint(variables):
+            if isinstance(unit.node, FUNCTIONS) and not unit.spelled.isdisjoint(variables):
                 for name in variables.intersection(_FILLED_NAME.findall(unit.text)):
                     self._by_name[name].append(unit)
         #: Every word of the text, and every package it imports from.
-        self.words: set[str] = set().union(*(unit.names | unit.attrs | unit.imported for unit in parts))
+        self.words: set[str] = set().union(*(unit.spelled | unit.imported for unit in parts))
         giving = self.other_names(words.GIVING)
         for unit in parts:
             unit.giving = giving
@@ -297,7 +318,7 @@ class Outline:
         self._led_to: dict[frozenset[Unit], set[Unit]] = {}
         self._told: dict[frozenset[Unit], set[Unit]] = {}
         self._matching: dict[re.Pattern[str], set[Unit]] = {}
-        self._answering: dict[tuple[Answering, frozenset[str]], dict[Unit, frozenset[str]]] = {}
+        self._answers: dict[tuple[Answering, frozenset[str]], dict[Unit, Collection[str]]] = {}
 
     def _note_derived(self, unit: Unit) -> None:
         """A class is another name for each of its bases."""
@@ -387,14 +408,18 @@ class Outline:
             found = self._matching[pattern] = {unit for unit in self.units if pattern.search(unit.text)}
         return found
 
-    def answering(self, answers: Answering, anchors: frozenset[str]) -> dict[Unit, frozenset[str]]:
-        """The units that mention an anchor and have an answer, each with what it says."""
-        found = self._answering.get((answers, anchors))
-        if found is None:
-            asked = (unit for unit in self.units if not unit.is_import and unit.mentions(anchors))
-            said = ((unit, frozenset(answers(unit.node, anchors))) for unit in asked)
-            found = self._answering[answers, anchors] = {unit: given for unit, given in said if given}
-        return found
+    def answers(self, answers: Answering, anchors: frozenset[str]) -> Callable[[Unit], Collection[str]]:
+        """What a unit answers, if it mentions an anchor; asked only of those that somebody leads to."""
+        known = self._answers.setdefault((answers, anchors), {})
+
+        def of(unit: Unit) -> Collection[str]:
+            found = known.get(unit)
+            if found is None:
+                is_asked = unit.mentions(anchors) and not unit.is_import
+                found = known[unit] = answers(unit.node, anchors) if is_asked else ()
+            return found
+
+        return of
 
     def led_to(self, units: frozenset[Unit]) -> set[Unit]:
         """`closure`, remembered."""
@@ -402,6 +427,12 @@ class Outline:
         if found is None:
             found = self._led_to[units] = self.closure(units)
         return found
+
+    def all_support(self, units: set[Unit]) -> set[Unit]:
+        """`support`, put together of what is known already."""
+        known = [(some, found) for some, found in self._told.items() if some <= units]
+        left = units.difference(*(some for some, _ in known))
+        return self.support(left).union(*(found for _, found in known))
 
     def told_by(self, units: frozenset[Unit]) -> set[Unit]:
         """`support`, remembered."""
@@ -454,7 +485,7 @@ class Outline:
         kept: set[Unit] = set()
         seen: set[_Step] = set()
         fresh = list(seeds)
-        pending = [_step(word, unit) for unit in fresh for word in unit.words]
+        pending = [_step(word, unit) for unit in fresh for word in self._leading(unit)]
         while fresh or pending:
             for unit in fresh:
                 kept.update([unit] if unit.header is None else [unit, unit.header])
@@ -467,6 +498,22 @@ class Outline:
                     pending += self._sources(step)
                     fresh += [unit for unit in self._told_by(*step) if unit not in kept]
         return kept
+
+    def _leading(self, unit: Unit) -> Iterator[str]:
+        """The words of a unit that lead anywhere: most of them are bound nowhere in the text."""
+        bound, provided = unit.bound_words, self._provided
+        taking = unit.takes_anything
+        for word in unit.names | (unit.attrs - unit.own):
+            if word in provided or word in bound or word in _RECEIVERS or word in taking:
+                yield word
+        for word in unit.own:
+            if word in self._by_attr or word in bound:
+                yield words.own(word)
+
+    @cached_property
+    def _provided(self) -> frozenset[str]:
+        """All words that some unit provides."""
+        return frozenset({*self._by_name, *self._by_attr})
 
     def _told_by(self, word: str, unit: Unit | None) -> Iterator[Unit]:
         """The units that `_sources` looks into for a word."""

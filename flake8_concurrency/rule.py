@@ -59,11 +59,15 @@ class Gate(NamedTuple):
     `answers` gives for a piece of the text that mentions an anchor, and the names of the anchors. Callers are kept as
     well, for they may be why the rule speaks or is silent. `inner` asks on behalf of a method that matters only where
     it is called on another object; functions named in `hooks` have callers that nobody sees; with `nearest` the
-    callers of a function that is not private are kept, and not theirs.
+    callers of a function that is not private are kept, and not theirs. Where `where` has words, nobody is asked who
+    has none of them, or another name for one; among them `STORED` stands for an attribute or item that is stored, and
+    `create*` for all words that begin so.
 
     What has a text that `keeps` matches is kept wherever it stands, once a finding could stand anywhere.
 
     `awaited` also takes calls that are awaited, and `async with` as an anchor for what it calls.
+
+    `speaks` is asked once about all words of the text, and tells whether it speaks at all of what the rule is about.
 
     `only_async` wants the anchor called inside an `async def` and not awaited. `reaches` also takes a call of a
     function of this file that reaches an anchor through sync code.
@@ -80,8 +84,10 @@ class Gate(NamedTuple):
     inner: Asking | None = None
     answers: Answering | None = None
     hooks: frozenset[str] = frozenset()
+    where: frozenset[str] = frozenset()
     keeps: re.Pattern[str] | None = None
     nearest: bool = False
+    speaks: Callable[[Collection[str]], bool] | None = None
 
 
 class Rule(cst.CSTVisitor):

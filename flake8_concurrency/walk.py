@@ -50,7 +50,7 @@ def walk(tree: Tree, visitors: Iterable[cst.CSTVisitor]) -> None:
             while open_nodes and open_nodes[-1] is not parent:
                 _call(leaves, open_nodes.pop())
             open_nodes.append(node)
-        if visits:
+        if node.__class__.__name__ in visits:
             _call(visits, node)
     while open_nodes:
         _call(leaves, open_nodes.pop())

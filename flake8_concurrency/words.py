@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
+import string
 from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
 
 from flake8_concurrency.knowledge import libraries
+from flake8_concurrency.model import pieces
 
 WORD = re.compile(r"[^\W\d]\w*")
+#: Makes a blank of every byte that stands in no word.
+_BLANKS = bytes(byte if chr(byte) in f"{string.ascii_letters}{string.digits}_" else 32 for byte in range(256))
 #: A string longer than this is no annotation.
 _LONGEST_ANNOTATION = 200
 #: Fields that hold text, numbers or markers.
@@ -47,15 +50,30 @@ _ASKING = frozenset({"len", "bool"})
 _FILLING = frozenset("append appendleft add insert put put_nowait extend extendleft update setdefault".split())
 
 
-class Called(NamedTuple):
+class Called:
     """A call: the last name of its callee, whether it runs on the event loop, and the words of the whole callee.
 
     `with`, `for` and `if` call too; their words are those of what they enter, read and test.
     """
 
-    name: str
-    on_loop: bool
-    words: frozenset[str]
+    __slots__ = ("_giving", "_node", "_words", "name", "on_loop")
+
+    def __init__(self, name: str, on_loop: bool, node: ast.AST, giving: Collection[str]) -> None:
+        self.name, self.on_loop = name, on_loop
+        self._node, self._giving = node, giving
+        self._words: set[str] | None = None
+
+    @property
+    def words(self) -> set[str]:
+        """Asked of few calls: most have names that no rule looks for."""
+        if self._words is None:
+            self._words = value_words(self._node, self._giving)
+        return self._words
+
+
+def words_of(text: str) -> set[str]:
+    """All words of a text, numbers among them. Most texts are ASCII, whose words are found three times as fast."""
+    return set(text.encode().translate(_BLANKS).decode().split()) if text.isascii() else set(WORD.findall(text))
 
 
 def node_fields(kind: type[ast.AST]) -> tuple[str, ...]:
@@ -96,7 +114,9 @@ def inside(root: ast.AST) -> list[ast.AST]:
             continue
         found.append(node)
         # What `children` does, without a call for every node.
-        for name in _fields.get(node.__class__) or node_fields(node.__class__):
+        kind = node.__class__
+        fields = _fields.get(kind)
+        for name in node_fields(kind) if fields is None else fields:
             value = getattr(node, name, None)
             if value.__class__ is list:
                 stack += value
@@ -210,43 +230,52 @@ def _without_methods(body: list[ast.AST]) -> list[ast.AST]:
 # -- calls -------------------------------------------------------------------------------------------------------------
 
 
-def _running(root: ast.AST) -> Iterator[tuple[ast.AST, bool]]:
+@pieces.remembered
+def _running(root: ast.AST) -> list[tuple[ast.AST, bool]]:
     """The nodes of a function, or of a class's own body without its methods, each with whether it runs on the loop.
 
     Calls that are awaited are left out.
     """
+    found: list[tuple[ast.AST, bool]] = []
     apart = {id(node) for node in root.body if isinstance(node, FUNCTIONS)} if isinstance(root, ast.ClassDef) else set()
-    stack: list[tuple[ast.AST, bool]] = [(root, False)]
-    while stack:
-        node, on_loop = stack.pop()
-        if isinstance(node, FUNCTIONS):
-            if id(node) not in apart:
-                # Decorators and defaults run where the function is defined.
-                stack += [(child, on_loop) for child in (*node.decorator_list, node.args)]
-                stack += [(child, isinstance(node, ast.AsyncFunctionDef)) for child in node.body]
-            continue
-        if isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
-            node = node.value
-        else:
-            yield node, on_loop
-        stack += [(child, on_loop) for child in children(node)]
+    pending: list[tuple[ast.AST, bool]] = [(root, False)]
+    while pending:
+        # One that runs elsewhere than what is around it waits for its turn.
+        first, on_loop = pending.pop()
+        stack = [first]
+        while stack:
+            node = stack.pop()
+            kind = node.__class__
+            if kind in FUNCTIONS:
+                if id(node) not in apart:
+                    # Decorators and defaults run where the function is defined.
+                    stack += [*node.decorator_list, node.args]  # type: ignore[attr-defined]
+                    pending += [(child, kind is ast.AsyncFunctionDef) for child in node.body]  # type: ignore[attr-defined]
+                continue
+            if kind is ast.Await and node.value.__class__ is ast.Call:  # type: ignore[attr-defined]
+                node = node.value  # type: ignore[attr-defined]
+            else:
+                found.append((node, on_loop))
+            stack += children(node)
+    return found
 
 
 def calls(root: ast.AST, giving: Collection[str] = GIVING) -> list[Called]:
     """Everything that is called and not awaited in a function, or in a class's own body without its methods."""
     found: list[Called] = []
     for node, on_loop in _running(root):
-        if isinstance(node, ast.Call):
-            callee = frozenset(value_words(node.func, giving))
-            found += [Called(name, on_loop, callee) for name in last_names(node.func)]
-            if node.args and not _READING.isdisjoint(callee):
-                found.append(Called("for", on_loop, frozenset(value_words(node.args[0], giving))))
-        elif isinstance(node, ast.With):
-            found += [Called("with", on_loop, frozenset(value_words(item.context_expr, giving))) for item in node.items]
-        elif isinstance(node, ast.YieldFrom):
-            found.append(Called("for", on_loop, frozenset(value_words(node.value, giving))))
-        elif isinstance(node, ast.For | ast.comprehension):
-            found.append(Called("for", on_loop, frozenset(value_words(node.iter, giving))))
+        kind = node.__class__
+        if kind is ast.Call:
+            names = last_names(node.func)  # type: ignore[attr-defined]
+            found += [Called(name, on_loop, node.func, giving) for name in names]  # type: ignore[attr-defined]
+            if node.args and not _READING.isdisjoint(names):  # type: ignore[attr-defined]
+                found.append(Called("for", on_loop, node.args[0], giving))  # type: ignore[attr-defined]
+        elif kind is ast.With:
+            found += [Called("with", on_loop, item.context_expr, giving) for item in node.items]  # type: ignore[attr-defined]
+        elif kind is ast.YieldFrom:
+            found.append(Called("for", on_loop, node.value, giving))  # type: ignore[attr-defined]
+        elif kind is ast.For or kind is ast.comprehension:
+            found.append(Called("for", on_loop, node.iter, giving))  # type: ignore[attr-defined]
     return found
 
 
@@ -260,23 +289,18 @@ def tested(root: ast.AST, giving: Collection[str]) -> list[Called]:
             found += [(test, on_loop) for test in node.ifs]
         elif isinstance(node, ast.Call) and node.args and not _ASKING.isdisjoint(last_names(node.func)):
             found.append((node.args[0], on_loop))
-    return [
-        Called("if", on_loop, frozenset(value_words(test, giving)))
-        for test, on_loop in found
-        if test.__class__ is not ast.Compare
-    ]
+    return [Called("if", on_loop, test, giving) for test, on_loop in found if test.__class__ is not ast.Compare]
 
 
 def awaited(root: ast.AST, giving: Collection[str] = GIVING) -> list[Called]:
     """Everything that is called and awaited in a piece of a tree; `async with` calls too."""
     found: list[Called] = []
-    for node in inside(root):
+    for node in pieces.below(root):
         if isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
             func = node.value.func
-            found += [Called(name, True, frozenset(value_words(func, giving))) for name in last_names(func)]
+            found += [Called(name, True, func, giving) for name in last_names(func)]
         elif isinstance(node, ast.AsyncWith):
-            entered = (item.context_expr for item in node.items)
-            found += [Called("async with", True, frozenset(value_words(part, giving))) for part in entered]
+            found += [Called("async with", True, item.context_expr, giving) for item in node.items]
     return found
 
 
@@ -302,8 +326,7 @@ def last_names(func: ast.AST) -> list[str]:
 def bound(root: ast.AST, giving: Collection[str] = GIVING) -> dict[str, set[str]]:
     """For each name and attribute that a function or a class's own body binds: the words of what it may be bound to."""
     found: dict[str, set[str]] = {}
-    parts = _without_methods([*root.body]) if isinstance(root, ast.ClassDef) else [root]
-    for node in (node for part in parts for node in inside(part)):
+    for node in pieces.own(root):
         if node.__class__ not in _BINDING:
             continue
         for targets, values in _bindings(node):
@@ -429,6 +452,18 @@ def bound_names(root: ast.AST) -> set[str]:
                 found.add(filled)
         stack += children(node)
     return found
+
+
+def stores(node: ast.stmt) -> bool:
+    """Whether a statement itself assigns or deletes attributes or items, or adds to anything."""
+    match node:
+        case ast.Assign() | ast.Delete():
+            return not all(target.__class__ is ast.Name for target in node.targets)
+        case ast.AnnAssign():
+            return node.target.__class__ is not ast.Name
+        case ast.AugAssign():
+            return True
+    return False
 
 
 def stored_attributes(node: ast.stmt) -> Iterator[str]:

@@ -33,6 +33,7 @@ from flake8_concurrency.model.joined_locks import JoinedLocks
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.lazy_inits import LazyInits
 from flake8_concurrency.model.lock_order import LockOrder
+from flake8_concurrency.model.lock_regions import LockRegions
 from flake8_concurrency.model.locked_claims import LockedClaims
 from flake8_concurrency.model.locked_io import LockedIo
 from flake8_concurrency.model.locked_queries import LockedQueries
@@ -246,6 +247,10 @@ class FileModel:
     @cached_property
     def locks(self) -> Locks:
         return Locks(self)
+
+    @cached_property
+    def lock_regions(self) -> LockRegions:
+        return LockRegions(self)
 
     @cached_property
     def transactions(self) -> Transactions:

@@ -56,6 +56,9 @@ LIMITING = COUNTS | {"len", "scalar", "scalar_one"}
 _NAMING = frozenset("query select select_from count exists aliased delete".split()) | BY_KEY | SHORTCUTS
 _RECORD = frozenset("filter get_or_none exists get select".split())
 _SENDING = SAVING_ROW | SESSION_ADDING | BULK
+#: Nothing is asked by a function that has none of these: the words of `Gate.where`.
+_BEGINNINGS = {f"{start}{verb}*" for verb in INSERTING_VERBS for start in ("", "_")}
+INSERTING_WORDS = CREATING | _SENDING | {"pg_insert"} | _BEGINNINGS
 
 
 @remembered

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from flake8_concurrency.model.locks import words
+from flake8_concurrency.model.vocabulary import FILTERS, speaks_of_rows
 
 EXISTS = frozenset({"exists", "aexists"})
 COUNTS = frozenset({"count", "acount"})
@@ -71,6 +74,13 @@ def is_store_name(name: str) -> bool:
     """Whether a name says that it keeps rows: `user_repo`, `crud`."""
     parts = words(name)
     return bool(parts) and (parts[-1] in STORES or parts[-1].endswith(STORE_ENDS))
+
+
+def speaks_of_inserts(some: Collection[str]) -> bool:
+    """Whether a text, by all its words, can look for a row and insert it."""
+    if speaks_of_rows(some) or not (CREATING.isdisjoint(some) or (EXISTS | RECORD_READS | FILTERS).isdisjoint(some)):
+        return True
+    return any(map(is_store_name, some))
 
 
 def is_for_numbers(column: str) -> bool:

@@ -140,7 +140,8 @@ class Locks:
     def locking_calls(self, function: FunctionInfo) -> Iterator[cst.Call]:
         """The calls of a function that take a lock, in the functions nested in it too."""
         for node in self._file.tree.within(function.node.body):
-            if isinstance(node, cst.Call):
+            if node.__class__ is cst.Call:
+                assert isinstance(node, cst.Call)
                 callee = self._file.callee(node)
                 if is_locking(node) or (callee is not None and self.takes(callee)) or self._is_added_key(node):
                     yield node
@@ -161,6 +162,6 @@ class Locks:
     def is_serial(self) -> bool:
         """Whether the file asks for an isolation level under which the database refuses the second writer."""
         if self._serial is None:
-            strings = (n for n in self._file.tree.nodes if isinstance(n, cst.SimpleString))
+            strings = (node for node in self._file.tree.nodes if node.__class__ is cst.SimpleString)
             self._serial = any(_STRICT.search(node.value) for node in strings)
         return self._serial

@@ -15,6 +15,9 @@ Node = TypeVar("Node", bound=ast.AST)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
+#: Stands among the words that a function must have to ask for something: it stores an attribute or an item.
+STORED = "="
+
 _forgetting: list[Callable[[], None]] = []
 
 
@@ -59,10 +62,12 @@ def below(root: ast.AST) -> tuple[ast.AST, ...]:
     while stack:
         node = stack.pop()
         found.append(node)
-        for field in _fields(type(node)):
+        kind = node.__class__
+        fields = _fields_of.get(kind)
+        for field in _fields(kind) if fields is None else fields:
             value = getattr(node, field, None)
             if value.__class__ is list:
-                stack += [part for part in value if part is not None]
+                stack += value if kind not in _WITH_HOLES else [part for part in value if part is not None]
             elif value is not None:
                 stack.append(value)
     return tuple(found)
@@ -71,22 +76,7 @@ def below(root: ast.AST) -> tuple[ast.AST, ...]:
 @remembered
 def inside(root: ast.AST) -> tuple[ast.AST, ...]:
     """The calls, attributes and assignments of a function; of a class those outside its methods."""
-    found: list[ast.AST] = []
-    stack: list[ast.AST] = [root]
-    if isinstance(root, ast.ClassDef):
-        stack = [*root.bases, *_without_methods(root)]
-    while stack:
-        node = stack.pop()
-        kind = type(node)
-        if kind in _ASKED:
-            found.append(node)
-        for field in _fields(kind):
-            value = getattr(node, field, None)
-            if value.__class__ is list:
-                stack += value
-            elif value is not None:
-                stack.append(value)
-    return tuple(found)
+    return tuple([node for node in own(root) if node.__class__ in _ASKED])
 
 
 _ASKED = frozenset(
@@ -109,6 +99,8 @@ _NO_NODES = frozenset(
 )
 
 
+#: `{**x}` has no key there, and a keyword-only parameter need not have a default.
+_WITH_HOLES = frozenset({ast.Dict, ast.arguments, ast.MatchMapping})
 _fields_of: dict[type, tuple[str, ...]] = {}
 
 

@@ -192,7 +192,8 @@ class Queries:
         if self._calls is None:
             self._calls = {}
             for node in self._file.tree.nodes:
-                if isinstance(node, cst.Call):
+                if node.__class__ is cst.Call:
+                    assert isinstance(node, cst.Call)
                     self._calls.setdefault(called_name(node), []).append(node)
         return self._calls.get(name, [])
 

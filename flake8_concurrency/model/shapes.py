@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 
 from flake8_concurrency.model.locks import words
-from flake8_concurrency.model.pieces import Function, below, inside, last_name, remembered
+from flake8_concurrency.model.pieces import STORED, Function, below, inside, last_name, remembered
 from flake8_concurrency.model.vocabulary import (
     BY_KEY,
     CHANGING,
@@ -43,6 +43,9 @@ from flake8_concurrency.model.vocabulary import (
 
 #: Words that decide something about the rows of a whole file, or of a view whose framework calls what has them.
 KEEPS = re.compile(r"(?i)\b(select_for_update|serializable|repeatable\w*|version_id_col|\w*VersionField)\b")
+#: Nothing is asked by a function that has none of these: the words of `Gate.where`.
+WRITING = CHANGING | SENDING | {STORED}
+CLAIMING = DISPATCHING | frozenset("update aupdate delete adelete".split()) | {STORED}
 #: Asked and answered where any row, or any state, will do.
 ANY = "*"
 #: Asked where a column must be known to hold a collection.

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Collection, Iterator
 
 from flake8_concurrency.model.locks import words
-from flake8_concurrency.model.pieces import below, inside, last_name, remembered
+from flake8_concurrency.model.pieces import STORED, below, inside, last_name, remembered
 from flake8_concurrency.model.shapes import ANY, answers_row, may_be_state
 from flake8_concurrency.model.sql_text import is_readable
 from flake8_concurrency.model.vocabulary import (
@@ -27,6 +27,9 @@ from flake8_concurrency.model.vocabulary import (
     STATES,
 )
 
+#: Nothing is asked by a function that has none of these: the words of `Gate.where`.
+MOVING = SENDING | {STORED}
+USING = MOVING | DELETES
 _SELF = frozenset({"self", "cls"})
 _EVENT = STATES | EVENTS
 _ONE = frozenset("get aget filter first filter_by where exclude get_or_create aget_or_create".split())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 #: Methods of lists, dicts and sets that change them, apart from those that managers and relationships have too.
 ONLY_COLLECTIONS = frozenset("insert pop popitem setdefault sort reverse appendleft".split())
 CHANGING = ONLY_COLLECTIONS | frozenset("append extend update remove clear add discard".split())
@@ -134,3 +136,29 @@ EXECUTES = frozenset(
     """execute fetchrow fetchval fetch fetch_one fetch_val fetch_all fetchone fetchall scalar exec_driver_sql
     execute_fetchall execute_sql""".split()
 )
+
+
+#: A text that reads and writes rows shows one of these, or a session and what a session does.
+_ROWS = (
+    MANAGERS
+    | SHORTCUTS
+    | ONLY_DJANGO
+    | COMMITS
+    | SAVING
+    | frozenset(
+        """django rest_framework sqlalchemy sqlmodel flask_sqlalchemy peewee tortoise ormar gino pony mongoengine
+        update_fields query get_object get_or_none get_by_id bulk_update abulk_update""".split()
+    )
+)
+_OF_SESSION = EXECUTES | frozenset(
+    """query select scalars scalar_one scalar_one_or_none one_or_none begin begin_nested refresh merge add add_all exec
+    get_one Depends Security""".split()
+)
+
+
+def speaks_of_rows(some: Collection[str]) -> bool:
+    """Whether a text, by all its words, can have to do with rows: where it doesn't, none are looked for."""
+    if not _ROWS.isdisjoint(some) or not (FILTERS.isdisjoint(some) or SENDING.isdisjoint(some)):
+        return True
+    has_session = not _OF_SESSION.isdisjoint(some)
+    return any("save" in word or (has_session and is_session_name(word)) for word in some)

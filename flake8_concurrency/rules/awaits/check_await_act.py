@@ -84,6 +84,7 @@ class CheckAwaitAct(Rule):
     )
     gate = Gate(
         anchors=awaited_shapes.ANCHORS,
+        where=frozenset({"async"}),
         asks=awaited_shapes.asks_check,
         answers=awaited_shapes.answers,
         keeps=awaited_shapes.KEEPS,

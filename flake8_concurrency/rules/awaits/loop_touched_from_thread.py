@@ -95,6 +95,7 @@ class LoopTouchedFromThread(Rule):
         anchors=thread_shapes.STARTING,
         context=(frozenset({"asyncio"}),),
         asks=thread_shapes.asks,
+        where=thread_shapes.TOUCHING,
         answers=thread_shapes.answers,
     )
 

@@ -66,6 +66,7 @@ class StaleReadAcrossAwait(Rule):
     )
     gate = Gate(
         anchors=awaited_shapes.WAITING,
+        where=frozenset({"async"}),
         asks=awaited_shapes.asks_update,
         answers=awaited_shapes.answers_waiting,
         keeps=awaited_shapes.KEEPS,

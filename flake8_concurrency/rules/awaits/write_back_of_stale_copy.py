@@ -77,6 +77,7 @@ class WriteBackOfStaleCopy(Rule):
     )
     gate = Gate(
         anchors=awaited_shapes.WAITING,
+        where=frozenset({"async"}),
         asks=awaited_shapes.asks_write_back,
         answers=awaited_shapes.answers_waiting,
         keeps=awaited_shapes.KEEPS,

@@ -73,6 +73,7 @@ class CoroutineToThread(Rule):
         anchors=_NAMES | {"async"},
         context=(_NAMES,),
         asks=asks_coroutine,
+        where=_NAMES,
         answers=answers_coroutine,
     )
 

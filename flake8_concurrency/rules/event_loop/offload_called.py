@@ -70,7 +70,9 @@ class OffloadCalled(Rule):
         "{call} is called here, and {offload} is handed what it gives, which cannot be called:"
         " hand over the function itself, and its arguments after it"
     )
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, asks=asks_called, answers=answers_called)
+    gate = Gate(
+        anchors=frozenset(_WORDS), needs=_WORDS, asks=asks_called, where=frozenset(_WORDS), answers=answers_called
+    )
 
     def visit_Call(self, node: cst.Call) -> None:
         handed = self.file.offloads.of(node)

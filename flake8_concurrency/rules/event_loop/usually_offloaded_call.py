@@ -53,7 +53,7 @@ class UsuallyOffloadedCall(Rule):
         "{call} is called on the event loop here, and handed to a thread on line {line}:"
         " nothing else moves until it is over; use await asyncio.to_thread({call}, ...)"
     )
-    gate = Gate(anchors=OFFLOADERS, asks=asks_offloaded, answers=answers_offloaded, keeps=KEEPS)
+    gate = Gate(anchors=OFFLOADERS, asks=asks_offloaded, where=OFFLOADERS, answers=answers_offloaded, keeps=KEEPS)
     enabled = False
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:

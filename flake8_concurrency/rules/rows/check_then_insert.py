@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.insert_shapes import LOOKING, answers_look, asks_insert
+from flake8_concurrency.model.insert_shapes import INSERTING_WORDS, LOOKING, answers_look, asks_insert
+from flake8_concurrency.model.insert_words import speaks_of_inserts
 from flake8_concurrency.model.inserts import Checked
 from flake8_concurrency.model.reads import DJANGO
 from flake8_concurrency.model.shapes import KEEPS
@@ -83,7 +84,15 @@ class CheckThenInsert(Rule):
         "{model} is inserted because line {line} found none, so two that run at once both insert it: give the table a "
         "unique constraint and use {remedy}"
     )
-    gate = Gate(anchors=LOOKING, asks=asks_insert, answers=answers_look, hooks=HOOKS, keeps=KEEPS)
+    gate = Gate(
+        anchors=LOOKING,
+        asks=asks_insert,
+        answers=answers_look,
+        hooks=HOOKS,
+        where=INSERTING_WORDS,
+        keeps=KEEPS,
+        speaks=speaks_of_inserts,
+    )
     quiet = True
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:

@@ -7,8 +7,8 @@ import libcst as cst
 from flake8_concurrency.model.moves import Move
 from flake8_concurrency.model.reads import DJANGO
 from flake8_concurrency.model.shapes import KEEPS
-from flake8_concurrency.model.state_shapes import answers_move, asks_move, asks_own_move
-from flake8_concurrency.model.vocabulary import FILTERS, HOOKS, READERS
+from flake8_concurrency.model.state_shapes import MOVING, answers_move, asks_move, asks_own_move
+from flake8_concurrency.model.vocabulary import FILTERS, HOOKS, READERS, speaks_of_rows
 from flake8_concurrency.rule import Gate, Rule
 
 
@@ -94,7 +94,9 @@ class CheckThenWrite(Rule):
         inner=asks_own_move,
         answers=answers_move,
         hooks=HOOKS,
+        where=MOVING,
         keeps=KEEPS,
+        speaks=speaks_of_rows,
     )
     quiet = True
 

@@ -6,7 +6,7 @@ import libcst as cst
 
 from flake8_concurrency.model.lock_shapes import LOCKING
 from flake8_concurrency.model.reads import DJANGO
-from flake8_concurrency.model.shapes import KEEPS, answers_claim, asks_claim, asks_own_claim
+from flake8_concurrency.model.shapes import CLAIMING, KEEPS, answers_claim, asks_claim, asks_own_claim
 from flake8_concurrency.model.vocabulary import FILTERS, HOOKS
 from flake8_concurrency.rule import Gate, Rule
 
@@ -93,6 +93,7 @@ class ClaimBlocksWorkers(Rule):
         inner=asks_own_claim,
         answers=answers_claim,
         hooks=HOOKS,
+        where=CLAIMING,
         keeps=KEEPS,
     )
     quiet = True

@@ -5,8 +5,8 @@ from __future__ import annotations
 import libcst as cst
 
 from flake8_concurrency.model.reads import DJANGO
-from flake8_concurrency.model.shapes import KEEPS, answers_claim, asks_claim, asks_own_claim
-from flake8_concurrency.model.vocabulary import FILTERS, HOOKS
+from flake8_concurrency.model.shapes import CLAIMING, KEEPS, answers_claim, asks_claim, asks_own_claim
+from flake8_concurrency.model.vocabulary import FILTERS, HOOKS, speaks_of_rows
 from flake8_concurrency.rule import Gate, Rule
 
 
@@ -106,7 +106,16 @@ class ClaimWithoutSkipLocked(Rule):
         "rows chosen by {state} are {how} on line {line} without a lock, so two workers take the same ones: use "
         "{remedy}, or flake8_concurrency.runtime.claim_batch"
     )
-    gate = Gate(anchors=FILTERS, asks=asks_claim, inner=asks_own_claim, answers=answers_claim, hooks=HOOKS, keeps=KEEPS)
+    gate = Gate(
+        anchors=FILTERS,
+        asks=asks_claim,
+        inner=asks_own_claim,
+        answers=answers_claim,
+        hooks=HOOKS,
+        where=CLAIMING,
+        keeps=KEEPS,
+        speaks=speaks_of_rows,
+    )
     quiet = True
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.insert_shapes import DELETING, answers_look, asks_insert
+from flake8_concurrency.model.insert_shapes import DELETING, INSERTING_WORDS, answers_look, asks_insert
+from flake8_concurrency.model.insert_words import speaks_of_inserts
 from flake8_concurrency.model.shapes import KEEPS
 from flake8_concurrency.model.vocabulary import HOOKS
 from flake8_concurrency.rule import Gate, Rule
@@ -47,7 +48,15 @@ class DeleteThenInsert(Rule):
         "{model} rows deleted on line {line} are inserted anew, so two that run at once both insert theirs: lock the "
         "parent row first, or bulk_create(ignore_conflicts=True) under a unique constraint"
     )
-    gate = Gate(anchors=DELETING, asks=asks_insert, answers=answers_look, hooks=HOOKS, keeps=KEEPS)
+    gate = Gate(
+        anchors=DELETING,
+        asks=asks_insert,
+        answers=answers_look,
+        hooks=HOOKS,
+        where=INSERTING_WORDS,
+        keeps=KEEPS,
+        speaks=speaks_of_inserts,
+    )
     enabled = False
     quiet = True
 

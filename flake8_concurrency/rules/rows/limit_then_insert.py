@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.insert_shapes import LIMITING, answers_look, asks_insert
+from flake8_concurrency.model.insert_shapes import INSERTING_WORDS, LIMITING, answers_look, asks_insert
+from flake8_concurrency.model.insert_words import speaks_of_inserts
 from flake8_concurrency.model.shapes import KEEPS
 from flake8_concurrency.model.vocabulary import HOOKS
 from flake8_concurrency.rule import Gate, Rule
@@ -46,7 +47,15 @@ class LimitThenInsert(Rule):
         "{model} is inserted because the count on line {line} is below the limit, so two that run at once both take "
         "the last place: lock the row they belong to first (select_for_update(), with_for_update())"
     )
-    gate = Gate(anchors=LIMITING, asks=asks_insert, answers=answers_look, hooks=HOOKS, keeps=KEEPS)
+    gate = Gate(
+        anchors=LIMITING,
+        asks=asks_insert,
+        answers=answers_look,
+        hooks=HOOKS,
+        where=INSERTING_WORDS,
+        keeps=KEEPS,
+        speaks=speaks_of_inserts,
+    )
     enabled = False
     quiet = True
 

@@ -6,9 +6,9 @@ import libcst as cst
 
 from flake8_concurrency.model.reads import DJANGO, PEEWEE
 from flake8_concurrency.model.rows import LostUpdate as Update
-from flake8_concurrency.model.shapes import KEEPS, answers_row, asks_own_row, asks_row
+from flake8_concurrency.model.shapes import KEEPS, WRITING, answers_row, asks_own_row, asks_row
 from flake8_concurrency.model.spelling import text
-from flake8_concurrency.model.vocabulary import HOOKS, READERS
+from flake8_concurrency.model.vocabulary import HOOKS, READERS, speaks_of_rows
 from flake8_concurrency.rule import Gate, Rule
 
 
@@ -93,7 +93,16 @@ class LostUpdate(Rule):
         "{row}.{attribute} is written back from the value read without a lock on line {line}, so of two updates at "
         "once one is lost{where}: use {remedy}, or flake8_concurrency.runtime.locked"
     )
-    gate = Gate(anchors=READERS, asks=asks_row, inner=asks_own_row, answers=answers_row, hooks=HOOKS, keeps=KEEPS)
+    gate = Gate(
+        anchors=READERS,
+        asks=asks_row,
+        inner=asks_own_row,
+        answers=answers_row,
+        hooks=HOOKS,
+        where=WRITING,
+        keeps=KEEPS,
+        speaks=speaks_of_rows,
+    )
     quiet = True
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:

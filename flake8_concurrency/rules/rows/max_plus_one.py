@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from flake8_concurrency.model.insert_shapes import NUMBERING, answers_number, asks_number
+from flake8_concurrency.model.insert_words import speaks_of_inserts
 from flake8_concurrency.model.numbering import LARGEST
 from flake8_concurrency.model.reads import DJANGO
 from flake8_concurrency.model.shapes import KEEPS
@@ -80,7 +81,9 @@ class MaxPlusOne(Rule):
         "{column} is made from {source} on line {line}, so two that run at once get the same one: use a sequence of "
         "the database, or lock the parent row first ({lock})"
     )
-    gate = Gate(anchors=NUMBERING, asks=asks_number, answers=answers_number, hooks=HOOKS, keeps=KEEPS)
+    gate = Gate(
+        anchors=NUMBERING, asks=asks_number, answers=answers_number, hooks=HOOKS, keeps=KEEPS, speaks=speaks_of_inserts
+    )
     enabled = False
     quiet = True
 

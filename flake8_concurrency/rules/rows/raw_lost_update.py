@@ -52,7 +52,13 @@ class RawLostUpdate(Rule):
         "two updates at once one is lost: use SET {column} = {column} + ..., or SELECT ... FOR UPDATE in the same "
         "transaction"
     )
-    gate = Gate(anchors=EXECUTES, asks=asks_raw, answers=answers_raw, hooks=HOOKS)
+    gate = Gate(
+        anchors=EXECUTES,
+        asks=asks_raw,
+        answers=answers_raw,
+        hooks=HOOKS,
+        where=frozenset({"UPDATE", "update", "Update"}),
+    )
     quiet = True
     requires = (READER, "sql")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import libcst as cst
 
 from flake8_concurrency.model.shapes import KEEPS
-from flake8_concurrency.model.state_shapes import answers_use, asks_any_use, asks_own_move, asks_use
-from flake8_concurrency.model.vocabulary import FILTERS, HOOKS, READERS
+from flake8_concurrency.model.state_shapes import USING, answers_use, asks_any_use, asks_own_move, asks_use
+from flake8_concurrency.model.vocabulary import FILTERS, HOOKS, READERS, speaks_of_rows
 from flake8_concurrency.rule import Gate, Rule
 
 _GATE = Gate(
@@ -15,7 +15,9 @@ _GATE = Gate(
     inner=asks_own_move,
     answers=answers_use,
     hooks=HOOKS,
+    where=USING,
     keeps=KEEPS,
+    speaks=speaks_of_rows,
 )
 
 

@@ -79,6 +79,7 @@ class SessionSharedAcrossThreads(Rule):
         context=(class_words(*UNSHARED), STARTING),
         called=False,
         asks=asks_session,
+        where=STARTING,
         answers=answers_session,
     )
     quiet = True

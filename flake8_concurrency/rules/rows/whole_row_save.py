@@ -6,7 +6,7 @@ import libcst as cst
 
 from flake8_concurrency.model.shapes import KEEPS
 from flake8_concurrency.model.state_shapes import answers_save, asks_save
-from flake8_concurrency.model.vocabulary import HOOKS, READERS
+from flake8_concurrency.model.vocabulary import HOOKS, READERS, SAVING, speaks_of_rows
 from flake8_concurrency.rule import Gate, Rule
 
 
@@ -48,7 +48,15 @@ class WholeRowSave(Rule):
         "{row}.save() writes every column although only {columns} changed since line {line}, so what others wrote "
         "meanwhile is lost: use save(update_fields=[{fields}])"
     )
-    gate = Gate(anchors=READERS, asks=asks_save, answers=answers_save, hooks=HOOKS, keeps=KEEPS)
+    gate = Gate(
+        anchors=READERS,
+        asks=asks_save,
+        answers=answers_save,
+        hooks=HOOKS,
+        where=SAVING,
+        keeps=KEEPS,
+        speaks=speaks_of_rows,
+    )
     enabled = False
     quiet = True
 
