@@ -11,6 +11,7 @@ import libcst as cst
 
 from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.blocking_calls import Leaf
+from flake8_concurrency.model.caches import Caches
 from flake8_concurrency.model.claims import Claims
 from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
@@ -33,7 +34,9 @@ from flake8_concurrency.model.inserts import Inserts
 from flake8_concurrency.model.joined_locks import JoinedLocks
 from flake8_concurrency.model.key_locks import KeyLocks
 from flake8_concurrency.model.kinds import Kinds
+from flake8_concurrency.model.lazy_inits import LazyInits
 from flake8_concurrency.model.lock_order import LockOrder
+from flake8_concurrency.model.lock_regions import LockRegions
 from flake8_concurrency.model.locked_claims import LockedClaims
 from flake8_concurrency.model.locked_io import LockedIo
 from flake8_concurrency.model.locked_queries import LockedQueries
@@ -46,6 +49,7 @@ from flake8_concurrency.model.numbering import Numbering
 from flake8_concurrency.model.offloads import Offloads
 from flake8_concurrency.model.origins import Origins
 from flake8_concurrency.model.positions import Positions
+from flake8_concurrency.model.process_globals import ProcessGlobals
 from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.raw_updates import RawUpdates
 from flake8_concurrency.model.reentry import Reentry
@@ -54,11 +58,13 @@ from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sentinels import Sentinels
 from flake8_concurrency.model.shared_queues import SharedQueues
 from flake8_concurrency.model.shared_state import SharedState
+from flake8_concurrency.model.shared_writes import SharedWrites
 from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.stale import StaleReads
 from flake8_concurrency.model.suspensions import Suspensions
 from flake8_concurrency.model.tasks import Tasks
+from flake8_concurrency.model.threaded import Threaded
 from flake8_concurrency.model.threads import Threads
 from flake8_concurrency.model.touches import Touches
 from flake8_concurrency.model.transactions import Transactions
@@ -245,6 +251,25 @@ class FileModel:
     def early_dispatches(self) -> EarlyDispatches:
         return EarlyDispatches(self)
 
+    def threaded(self) -> Threaded:
+        return Threaded(self)
+
+    @cached_property
+    def lazy_inits(self) -> LazyInits:
+        return LazyInits(self)
+
+    @cached_property
+    def shared_writes(self) -> SharedWrites:
+        return SharedWrites(self)
+
+    @cached_property
+    def process_globals(self) -> ProcessGlobals:
+        return ProcessGlobals(self)
+
+    @cached_property
+    def caches(self) -> Caches:
+        return Caches(self)
+
     @cached_property
     def locks(self) -> Locks:
         return Locks(self)
@@ -252,6 +277,9 @@ class FileModel:
     @cached_property
     def touches(self) -> Touches:
         return Touches(self)
+
+    def lock_regions(self) -> LockRegions:
+        return LockRegions(self)
 
     @cached_property
     def transactions(self) -> Transactions:
