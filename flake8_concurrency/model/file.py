@@ -251,6 +251,7 @@ class FileModel:
     def early_dispatches(self) -> EarlyDispatches:
         return EarlyDispatches(self)
 
+    @cached_property
     def threaded(self) -> Threaded:
         return Threaded(self)
 
@@ -278,6 +279,7 @@ class FileModel:
     def touches(self) -> Touches:
         return Touches(self)
 
+    @cached_property
     def lock_regions(self) -> LockRegions:
         return LockRegions(self)
 
