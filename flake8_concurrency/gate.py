@@ -111,10 +111,27 @@ def _may_be_anchored(gate: Gate, some: set[str]) -> bool:
     needs = gate.needs
     if not needs and ANY not in gate.anchors:
         return not some.isdisjoint(gate.anchors)
+    wanted = _all_needs(gate)
+    if wanted is not None and some.isdisjoint(wanted):
+        return False
     anchors = some & gate.anchors
     if ANY in gate.anchors:
         anchors.add(ANY)
     return any(anchor not in needs or not some.isdisjoint(_spelled(needs[anchor])) for anchor in anchors)
+
+
+#: By the `id` of what gates need, which is kept beside it: the words of all groups, if each anchor has one.
+_needed: dict[int, tuple[Mapping[str, frozenset[str]], frozenset[str] | None]] = {}
+
+
+def _all_needs(gate: Gate) -> frozenset[str] | None:
+    """Words of which a text has one where an anchor can have what it needs; None where some anchor needs nothing."""
+    found = _needed.get(id(gate.needs))
+    if found is None:
+        covers = gate.needs.keys() >= gate.anchors
+        words = frozenset().union(*map(_spelled, gate.needs.values())) if covers else None
+        found = _needed[id(gate.needs)] = gate.needs, words
+    return found[1]
 
 
 @cache
