@@ -124,3 +124,19 @@ def _may_delete(call: ast.Call) -> bool:
         return name in DELETING
     receiver = call.func.value if isinstance(call.func, ast.Attribute) else None
     return isinstance(receiver, ast.Attribute) or "storage" in last_name(receiver or call).lower()
+
+
+def asks_commit(root: ast.AST) -> set[str]:
+    """A commit, where a function makes one in a loop."""
+    for node in own(root):
+        if isinstance(node, ast.For | ast.AsyncFor | ast.While):
+            inside = (part for part in below(node) if isinstance(part, ast.Call))
+            if any(last_name(call.func) == "commit" for call in inside):
+                return {_SENT}
+    return set()
+
+
+def answers_commit(root: ast.AST, names: Collection[str]) -> set[str]:
+    """The same: a function answers itself."""
+    del names
+    return asks_commit(root)

@@ -13,6 +13,7 @@ from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.before_commit import BeforeCommit
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.claims import Claims
+from flake8_concurrency.model.commits_per_event import CommitsPerEvent
 from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
@@ -236,6 +237,10 @@ class FileModel:
     @cached_property
     def file_deletions(self) -> FileDeletions:
         return FileDeletions(self)
+
+    @cached_property
+    def commits_per_event(self) -> CommitsPerEvent:
+        return CommitsPerEvent(self)
 
     @cached_property
     def dispatches(self) -> Dispatches:
