@@ -30,15 +30,20 @@ ENDING = (
 _SAYING = ENDING - known.MODEL_METHODS - {"sender", "instance"}
 
 
+_SENT_BY = DISPATCHING | known.CANVAS
+_COMMON = known.COMMON | known.CANVAS
+_LIBRARIES = (*known.SENDERS, "actor")
+
+
 def speaks_of_tasks(some: Collection[str]) -> bool:
     """Whether a text, by all its words, can have to do with tasks that are sent."""
-    sent = (DISPATCHING | known.CANVAS).intersection(some)
+    sent = _SENT_BY.intersection(some)
     if not sent:
         return False
-    if not sent <= known.COMMON | known.CANVAS:
+    if not sent <= _COMMON:
         return True
-    libraries = (*known.SENDERS, "actor")
-    return any(word.endswith(known.SENDER_MODULES) or any(part in word for part in libraries) for word in some)
+    text = " ".join(some)
+    return any(part in text for part in _LIBRARIES) or any(word.endswith(known.SENDER_MODULES) for word in some)
 
 
 def asks_end(root: ast.AST) -> set[str]:
