@@ -10,9 +10,11 @@ from typing import NamedTuple
 import libcst as cst
 
 from flake8_concurrency.knowledge.schema import Blocking
+from flake8_concurrency.model.before_commit import BeforeCommit
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.caches import Caches
 from flake8_concurrency.model.claims import Claims
+from flake8_concurrency.model.commits_per_event import CommitsPerEvent
 from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
@@ -24,6 +26,7 @@ from flake8_concurrency.model.event_loops import EventLoops
 from flake8_concurrency.model.exchanges import Exchanges
 from flake8_concurrency.model.executors import Executors
 from flake8_concurrency.model.facts import Kind
+from flake8_concurrency.model.file_deletions import FileDeletions
 from flake8_concurrency.model.file_work import FileWork
 from flake8_concurrency.model.flow import Flow
 from flake8_concurrency.model.functions import Functions
@@ -234,6 +237,18 @@ class FileModel:
     @cached_property
     def tasks(self) -> Tasks:
         return Tasks(self)
+
+    @cached_property
+    def before_commit(self) -> BeforeCommit:
+        return BeforeCommit(self)
+
+    @cached_property
+    def file_deletions(self) -> FileDeletions:
+        return FileDeletions(self)
+
+    @cached_property
+    def commits_per_event(self) -> CommitsPerEvent:
+        return CommitsPerEvent(self)
 
     @cached_property
     def dispatches(self) -> Dispatches:
