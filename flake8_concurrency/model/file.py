@@ -59,6 +59,7 @@ from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.stale import StaleReads
 from flake8_concurrency.model.suspensions import Suspensions
 from flake8_concurrency.model.task_options import TaskOptions
+from flake8_concurrency.model.task_waits import TaskWaits
 from flake8_concurrency.model.tasks import Tasks
 from flake8_concurrency.model.threads import Threads
 from flake8_concurrency.model.touches import Touches
@@ -233,6 +234,10 @@ class FileModel:
     @cached_property
     def task_options(self) -> TaskOptions:
         return TaskOptions(self)
+
+    @cached_property
+    def task_waits(self) -> TaskWaits:
+        return TaskWaits(self)
 
     @cached_property
     def dispatches(self) -> Dispatches:

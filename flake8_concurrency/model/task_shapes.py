@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection
 
 from flake8_concurrency.knowledge import task_queues as known
+from flake8_concurrency.model.dispatch_shapes import speaks_of_tasks
 from flake8_concurrency.model.locks import words
 from flake8_concurrency.model.pieces import last_name, own
 
@@ -67,3 +68,44 @@ def speaks_of_retries(some: Collection[str]) -> bool:
 def speaks_of_celery(some: Collection[str]) -> bool:
     """Whether a text, by all its words, has to do with Celery."""
     return "shared_task" in some or any("celery" in word.lower() for word in some)
+
+
+#: What waits for the result of a task.
+WAITING = frozenset("get join join_native get_result get_results".split())
+_SENT = frozenset(known.SENDING) | frozenset(known.ENQUEUING) | known.CANVAS
+_RESULTS = frozenset("AsyncResult GroupResult ResultSet".split())
+
+
+def speaks_of_waits(some: Collection[str]) -> bool:
+    """Whether a text, by all its words, may have a task that waits for one."""
+    if WAITING.isdisjoint(some):
+        return False
+    return speaks_of_tasks(some) or any("huey" in word.lower() for word in some)
+
+
+def asks_wait(root: ast.AST) -> set[str]:
+    """A task, or a method that may be the `run` of one and waits itself."""
+    if is_task(root):
+        return {_TASK}
+    return {_TASK} if getattr(root, "name", "") in ("run", "perform") and _may_wait(root) else set()
+
+
+def answers_wait(root: ast.AST, names: Collection[str]) -> set[str]:
+    """Whatever may send a task and wait for it."""
+    del names
+    return {_TASK} if _may_wait(root) else set()
+
+
+def _may_wait(root: ast.AST) -> bool:
+    calls = [node for node in own(root) if isinstance(node, ast.Call)]
+    called = {last_name(call.func) for call in calls}
+    if WAITING.isdisjoint(called):
+        return False
+    # Huey's tasks are sent by calling them.
+    return not (_SENT | _RESULTS).isdisjoint(called) or any(_is_blocking(call) for call in calls)
+
+
+def _is_blocking(call: ast.Call) -> bool:
+    """`result.get(blocking=True)`."""
+    given = [*call.args[:1], *(word.value for word in call.keywords if word.arg == "blocking")]
+    return last_name(call.func) == "get" and any(isinstance(v, ast.Constant) and v.value is True for v in given)
