@@ -66,6 +66,7 @@ from flake8_concurrency.model.touches import Touches
 from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.twins import Twins
+from flake8_concurrency.model.unrouted import UnroutedTasks
 from flake8_concurrency.model.waits import Waits
 from flake8_concurrency.model.whole_saves import WholeSaves
 from flake8_concurrency.model.works import Works
@@ -238,6 +239,10 @@ class FileModel:
     @cached_property
     def task_waits(self) -> TaskWaits:
         return TaskWaits(self)
+
+    @cached_property
+    def unrouted_tasks(self) -> UnroutedTasks:
+        return UnroutedTasks(self)
 
     @cached_property
     def dispatches(self) -> Dispatches:

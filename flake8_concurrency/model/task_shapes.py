@@ -15,6 +15,11 @@ from flake8_concurrency.model.locks import words
 from flake8_concurrency.model.pieces import last_name, own
 
 _TASK = "task"
+#: Every task, and what routes them: whether a task should name a queue, the others tell.
+ROUTES = re.compile(
+    r"^\s*@.*\b\w*(?:task|actor|job)\b|task_routes|TASK_ROUTES|CELERY_ROUTES|task_default_queue|TaskQueues",
+    re.MULTILINE,
+)
 #: Classes that may let Celery run coroutines.
 ASYNC_CLASS = re.compile(r"class\s+\w*(?:async|aio|coroutine|awaitable)\w*", re.IGNORECASE)
 #: The decorators of tasks, and their base classes.
@@ -47,6 +52,17 @@ def _says_no_end(root: ast.AST) -> bool:
 
 
 _ATTRIBUTES = ("max_retries", "retry_kwargs")
+
+
+def asks_task(root: ast.AST) -> set[str]:
+    """Any task."""
+    return {_TASK} if is_task(root) else set()
+
+
+def answers_queue_of_task(root: ast.AST, names: Collection[str]) -> set[str]:
+    """A task that names a queue: the gate keeps all of a file where there is one."""
+    del names
+    return {_TASK} if is_task(root) else set()
 
 
 def asks_coroutine(root: ast.AST) -> set[str]:
