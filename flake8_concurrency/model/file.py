@@ -10,6 +10,7 @@ from typing import NamedTuple
 import libcst as cst
 
 from flake8_concurrency.knowledge.schema import Blocking
+from flake8_concurrency.model.beat import Beat
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.claims import Claims
 from flake8_concurrency.model.consumption import Consumption
@@ -243,6 +244,10 @@ class FileModel:
     @cached_property
     def unrouted_tasks(self) -> UnroutedTasks:
         return UnroutedTasks(self)
+
+    @cached_property
+    def beat(self) -> Beat:
+        return Beat(self)
 
     @cached_property
     def dispatches(self) -> Dispatches:
