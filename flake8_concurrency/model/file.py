@@ -10,6 +10,7 @@ from typing import NamedTuple
 import libcst as cst
 
 from flake8_concurrency.knowledge.schema import Blocking
+from flake8_concurrency.model.beat import Beat
 from flake8_concurrency.model.before_commit import BeforeCommit
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.caches import Caches
@@ -66,6 +67,8 @@ from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.stale import StaleReads
 from flake8_concurrency.model.suspensions import Suspensions
+from flake8_concurrency.model.task_options import TaskOptions
+from flake8_concurrency.model.task_waits import TaskWaits
 from flake8_concurrency.model.tasks import Tasks
 from flake8_concurrency.model.threaded import Threaded
 from flake8_concurrency.model.threads import Threads
@@ -73,6 +76,7 @@ from flake8_concurrency.model.touches import Touches
 from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.twins import Twins
+from flake8_concurrency.model.unrouted import UnroutedTasks
 from flake8_concurrency.model.waits import Waits
 from flake8_concurrency.model.whole_saves import WholeSaves
 from flake8_concurrency.model.works import Works
@@ -249,6 +253,22 @@ class FileModel:
     @cached_property
     def commits_per_event(self) -> CommitsPerEvent:
         return CommitsPerEvent(self)
+
+    @cached_property
+    def task_options(self) -> TaskOptions:
+        return TaskOptions(self)
+
+    @cached_property
+    def task_waits(self) -> TaskWaits:
+        return TaskWaits(self)
+
+    @cached_property
+    def unrouted_tasks(self) -> UnroutedTasks:
+        return UnroutedTasks(self)
+
+    @cached_property
+    def beat(self) -> Beat:
+        return Beat(self)
 
     @cached_property
     def dispatches(self) -> Dispatches:
