@@ -54,6 +54,7 @@ from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.stale import StaleReads
 from flake8_concurrency.model.suspensions import Suspensions
+from flake8_concurrency.model.thread_uses import ThreadUses
 from flake8_concurrency.model.threads import Threads
 from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
@@ -218,6 +219,10 @@ class FileModel:
     @cached_property
     def threads(self) -> Threads:
         return Threads(self)
+
+    @cached_property
+    def thread_uses(self) -> ThreadUses:
+        return ThreadUses(self)
 
     @cached_property
     def locks(self) -> Locks:
