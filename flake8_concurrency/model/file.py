@@ -56,6 +56,7 @@ from flake8_concurrency.model.stale import StaleReads
 from flake8_concurrency.model.suspensions import Suspensions
 from flake8_concurrency.model.thread_uses import ThreadUses
 from flake8_concurrency.model.threads import Threads
+from flake8_concurrency.model.throwaway_locks import ThrowawayLocks
 from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.twins import Twins
@@ -223,6 +224,10 @@ class FileModel:
     @cached_property
     def thread_uses(self) -> ThreadUses:
         return ThreadUses(self)
+
+    @cached_property
+    def throwaway_locks(self) -> ThrowawayLocks:
+        return ThrowawayLocks(self)
 
     @cached_property
     def locks(self) -> Locks:
