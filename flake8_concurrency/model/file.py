@@ -12,6 +12,7 @@ import libcst as cst
 from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.claims import Claims
+from flake8_concurrency.model.condition_waits import ConditionWaits
 from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
@@ -228,6 +229,10 @@ class FileModel:
     @cached_property
     def throwaway_locks(self) -> ThrowawayLocks:
         return ThrowawayLocks(self)
+
+    @cached_property
+    def condition_waits(self) -> ConditionWaits:
+        return ConditionWaits(self)
 
     @cached_property
     def locks(self) -> Locks:
