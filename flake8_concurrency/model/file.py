@@ -31,6 +31,7 @@ from flake8_concurrency.model.idle_locks import IdleLocks
 from flake8_concurrency.model.inserts import Inserts
 from flake8_concurrency.model.joined_locks import JoinedLocks
 from flake8_concurrency.model.kinds import Kinds
+from flake8_concurrency.model.lock_nesting import LockNesting
 from flake8_concurrency.model.lock_order import LockOrder
 from flake8_concurrency.model.lock_regions import LockRegions
 from flake8_concurrency.model.locked_claims import LockedClaims
@@ -241,6 +242,10 @@ class FileModel:
     @cached_property
     def lock_regions(self) -> LockRegions:
         return LockRegions(self)
+
+    @cached_property
+    def lock_nesting(self) -> LockNesting:
+        return LockNesting(self)
 
     @cached_property
     def transactions(self) -> Transactions:
