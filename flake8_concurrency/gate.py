@@ -285,7 +285,8 @@ def _asking(gate: Gate, anchors: set[str], outline: Outline) -> set[Unit]:
     found: set[Unit] = set()
     answers: Callable[[Unit], Collection[str]] | None = None
     for unit, asked in _questions(gate, outline):
-        if unit not in found:
+        # What another unit's question has found as a caller may have callers of its own that matter.
+        if unit not in found or gate.nearest:
             answers = answers or outline.answers(gate.answers, frozenset(anchors))
             around = outline.calling(unit, gate.hooks, nearest=gate.nearest)
             # The first set is the larger one, and the cheaper.

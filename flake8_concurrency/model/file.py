@@ -16,6 +16,7 @@ from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.caches import Caches
 from flake8_concurrency.model.claims import Claims
 from flake8_concurrency.model.commits_per_event import CommitsPerEvent
+from flake8_concurrency.model.condition_waits import ConditionWaits
 from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
@@ -39,6 +40,7 @@ from flake8_concurrency.model.joined_locks import JoinedLocks
 from flake8_concurrency.model.key_locks import KeyLocks
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.lazy_inits import LazyInits
+from flake8_concurrency.model.lock_nesting import LockNesting
 from flake8_concurrency.model.lock_order import LockOrder
 from flake8_concurrency.model.lock_regions import LockRegions
 from flake8_concurrency.model.locked_claims import LockedClaims
@@ -70,8 +72,10 @@ from flake8_concurrency.model.suspensions import Suspensions
 from flake8_concurrency.model.task_options import TaskOptions
 from flake8_concurrency.model.task_waits import TaskWaits
 from flake8_concurrency.model.tasks import Tasks
+from flake8_concurrency.model.thread_uses import ThreadUses
 from flake8_concurrency.model.threaded import Threaded
 from flake8_concurrency.model.threads import Threads
+from flake8_concurrency.model.throwaway_locks import ThrowawayLocks
 from flake8_concurrency.model.touches import Touches
 from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
@@ -307,6 +311,18 @@ class FileModel:
         return Caches(self)
 
     @cached_property
+    def thread_uses(self) -> ThreadUses:
+        return ThreadUses(self)
+
+    @cached_property
+    def throwaway_locks(self) -> ThrowawayLocks:
+        return ThrowawayLocks(self)
+
+    @cached_property
+    def condition_waits(self) -> ConditionWaits:
+        return ConditionWaits(self)
+
+    @cached_property
     def locks(self) -> Locks:
         return Locks(self)
 
@@ -317,6 +333,10 @@ class FileModel:
     @cached_property
     def lock_regions(self) -> LockRegions:
         return LockRegions(self)
+
+    @cached_property
+    def lock_nesting(self) -> LockNesting:
+        return LockNesting(self)
 
     @cached_property
     def transactions(self) -> Transactions:
