@@ -28,7 +28,7 @@ SECONDS = re.compile(r"time|wait|second|delay|interval|grace|deadline|remaining|
 
 #: Folders and files whose writes are not judged.
 TESTS_AND_MIGRATIONS = re.compile(
-    r"(^|/)(tests?|testing|testutils|migrations|alembic|versions|conftest\.py|test_[^/]*|tests\.py)(/|$)"
+    r"(^|/)(tests?|testing|testutils|migrations|alembic|versions|conftest\.py|test_[^/]*|[^/]*_test\.py|tests\.py)(/|$)"
 )
 
 #: Methods of a query or a manager that write at once.

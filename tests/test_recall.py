@@ -67,6 +67,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "shop/rows.py": WRITES,
         "shop/migrations/0001.py": "row.save()\n",
         "shop/tests/test_rows.py": "row.save()\nthread.join()\n",
+        "shop/rows_test.py": "row.save()\n",
         "shop/old.py": "print 'no longer Python'; row.save()\n",
     }.items():
         path = folder / name
