@@ -6,24 +6,34 @@ The gate asks. Names stand for locks here, wherever they are: too much, never to
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
 
 from flake8_concurrency.model.guards import ALONE, CHANGING, is_named_for_a_life
-from flake8_concurrency.model.pieces import Function, below, last_name
+from flake8_concurrency.model.pieces import Function, below, last_name, remembered
 
 _ENTERING = frozenset({"enter_context", "enter_async_context"})
 _ACQUIRING = frozenset("acquire acquire_lock try_acquire".split())
+#: A string longer than this is no annotation.
+_LONGEST = 100
+WORD = re.compile(r"\w+")
 _Edge = tuple[str, str]
 
 
 def may_nest(nodes: Sequence[ast.AST], anchors: Collection[str]) -> set[ast.AST]:
     """The functions that may take a lock while they hold it, or another one that is taken first elsewhere."""
-    return _Nesting(nodes, anchors).found(both=True)
+    return _nesting((tuple(nodes), frozenset(anchors))).found(both=True)
 
 
 def may_take_again(nodes: Sequence[ast.AST], anchors: Collection[str]) -> set[ast.AST]:
     """The functions that may take a lock while they hold it."""
-    return _Nesting(nodes, anchors).found(both=False)
+    return _nesting((tuple(nodes), frozenset(anchors))).found(both=False)
+
+
+@remembered
+def _nesting(asked: tuple[tuple[ast.AST, ...], frozenset[str]]) -> _Nesting:
+    return _Nesting(*asked)
 
 
 class _Nesting:
@@ -40,8 +50,12 @@ class _Nesting:
         self._taken: dict[ast.AST, set[str]] = {}
         self._called: dict[ast.AST, set[str]] = {}
 
+    @cached_property
+    def _all_edges(self) -> dict[ast.AST, set[_Edge]]:
+        return {node: self._edges(node) for node in self._functions if self._takes(node)} if self._locks else {}
+
     def found(self, *, both: bool) -> set[ast.AST]:
-        edges = {node: self._edges(node) for node in self._functions}
+        edges = self._all_edges
         known = set().union(*edges.values())
         twice = {node for node in edges if any(a == b or (both and (b, a) in known) for a, b in edges[node])}
         if not twice:
@@ -149,7 +163,7 @@ def _called(node: ast.expr) -> str:
 def _lock_names(nodes: Sequence[ast.AST], anchors: Collection[str]) -> set[str]:
     """All names that may hold a lock: what is made of one of the anchors, of another such name, or annotated so."""
     found = set(anchors)
-    bound = [pair for root in nodes for pair in _bound(root)]
+    bound = _all_bound(tuple(nodes))
     while True:
         fresh = {name for names, value in bound if not found.isdisjoint(value) for name in names if name not in found}
         if not fresh:
@@ -157,9 +171,25 @@ def _lock_names(nodes: Sequence[ast.AST], anchors: Collection[str]) -> set[str]:
         found |= fresh
 
 
+@remembered
+def _all_bound(nodes: tuple[ast.AST, ...]) -> list[tuple[list[str], set[str]]]:
+    return [pair for root in nodes for pair in _bound(root)]
+
+
+#: The node types that `_bound` knows.
+_BINDING = frozenset(
+    {
+        *(ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.For, ast.withitem, ast.arg),
+        *(ast.FunctionDef, ast.AsyncFunctionDef, ast.Call),
+    }
+)
+
+
 def _bound(root: ast.AST) -> Iterator[tuple[list[str], set[str]]]:
     """What a piece of the text binds, and the names in what it is bound to; a function is what it may give back."""
     for node in below(root):
+        if node.__class__ not in _BINDING:
+            continue
         match node:
             case ast.Assign(targets=targets, value=value):
                 yield [_bare(target) for target in targets], _mentioned(value)
@@ -185,9 +215,15 @@ def _bare(target: ast.expr) -> str:
 
 
 def _mentioned(value: ast.AST) -> set[str]:
-    found = {last_name(node) for node in ast.walk(value)}
-    strings = (node.value for node in ast.walk(value) if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    return found.union(*(word.replace("]", ".").split(".") for word in strings)) - {""}
+    found: set[str] = set()
+    for node in below(value):
+        if isinstance(node, ast.Constant):
+            # `lock: "threading.Lock"`.
+            if isinstance(node.value, str) and len(node.value) < _LONGEST:
+                found.update(WORD.findall(node.value))
+        elif name := last_name(node):
+            found.add(name)
+    return found
 
 
 # -- the lock of a class -----------------------------------------------------------------------------------------------
