@@ -17,6 +17,7 @@ from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
 from flake8_concurrency.model.dropping import Dropping
+from flake8_concurrency.model.early_threads import EarlyThreads
 from flake8_concurrency.model.entrances import Entrances
 from flake8_concurrency.model.event_loops import EventLoops
 from flake8_concurrency.model.exchanges import Exchanges
@@ -56,6 +57,7 @@ from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.stale import StaleReads
 from flake8_concurrency.model.suspensions import Suspensions
+from flake8_concurrency.model.thread_locals import ThreadLocals
 from flake8_concurrency.model.thread_uses import ThreadUses
 from flake8_concurrency.model.threads import Threads
 from flake8_concurrency.model.throwaway_locks import ThrowawayLocks
@@ -226,6 +228,14 @@ class FileModel:
     @cached_property
     def thread_uses(self) -> ThreadUses:
         return ThreadUses(self)
+
+    @cached_property
+    def early_threads(self) -> EarlyThreads:
+        return EarlyThreads(self)
+
+    @cached_property
+    def thread_locals(self) -> ThreadLocals:
+        return ThreadLocals(self)
 
     @cached_property
     def throwaway_locks(self) -> ThrowawayLocks:

@@ -70,6 +70,9 @@ class LockNesting:
             kind = self._regions.kind(reached.lock)
             if kind is None or kind.reentrant or kind.name == "Semaphore" or reached.lock.keyed:
                 continue
+            if isinstance(reached.lock.owner, cst.FunctionDef):
+                # Taken twice, a lock that somebody else is given is a signal: its release wakes this thread up.
+                continue
             if reached.lock in self._held(reached.node, function) and all(
                 _entered(reached.node) is not _entered(one.node) for one in found
             ):
