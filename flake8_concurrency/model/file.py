@@ -64,6 +64,7 @@ from flake8_concurrency.model.throwaway_locks import ThrowawayLocks
 from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.twins import Twins
+from flake8_concurrency.model.unsafe_releases import UnsafeReleases
 from flake8_concurrency.model.waits import Waits
 from flake8_concurrency.model.whole_saves import WholeSaves
 from flake8_concurrency.model.works import Works
@@ -236,6 +237,10 @@ class FileModel:
     @cached_property
     def thread_locals(self) -> ThreadLocals:
         return ThreadLocals(self)
+
+    @cached_property
+    def unsafe_releases(self) -> UnsafeReleases:
+        return UnsafeReleases(self)
 
     @cached_property
     def throwaway_locks(self) -> ThrowawayLocks:

@@ -74,7 +74,7 @@ def together(*works: Callable[[], object], meeting: Meeting) -> list[Exception]:
     def run(work: Callable[[], object]) -> None:
         try:
             work()
-        except Exception as error:
+        except (StuckError, AssertionError, RuntimeError) as error:
             errors.append(error)
         finally:
             meeting.note()
