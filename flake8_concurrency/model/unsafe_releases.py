@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
+from flake8_concurrency.model.calls import receiver
 from flake8_concurrency.model.lock_identity import LockIdentity
 from flake8_concurrency.model.lock_states import RELEASING
 from flake8_concurrency.model.locks import called_name
@@ -56,7 +57,7 @@ class UnsafeReleases:
         # Let go before it is taken, it is the function's callers who hold it.
         if len(later) < len(releases) or lock in self._file.lock_regions.released(function):
             return None
-        risk = self._risk(call, later[0])
+        risk = self._risk(call, later[0], lock)
         return None if risk is None else Unsafe(lock, risk, later[0])
 
     def _releases(self, call: cst.Call, lock: LockIdentity) -> bool:
@@ -75,18 +76,23 @@ class UnsafeReleases:
                 return False
         return False
 
-    def _risk(self, acquire: cst.Call, release: cst.Call) -> cst.CSTNode | None:
+    def _risk(self, acquire: cst.Call, release: cst.Call, lock: LockIdentity) -> cst.CSTNode | None:
         """The first thing between the two that may fail, where the release follows in the block of the `acquire()`."""
         block = self._block(acquire, release)
         for statement in block:
             for node in self._running(statement):
                 if node is release:
                     return None
-                if isinstance(node, cst.Call) and not _is_safe(node):
+                if isinstance(node, cst.Call) and not _is_safe(node) and not self._is_of(node, lock):
                     return node
                 if isinstance(node, cst.Raise | cst.Await):
                     return node
         return None
+
+    def _is_of(self, call: cst.Call, lock: LockIdentity) -> bool:
+        """Whether a call is one of the lock's own: a condition that is waited for."""
+        of = receiver(call)
+        return of is not None and self._file.lock_regions.identity(of) == lock
 
     def _block(self, acquire: cst.Call, release: cst.Call) -> Sequence[cst.CSTNode]:
         """What runs from an `acquire()` to the statement with the release."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.lock_nesting import Reached, answers, asks
+from flake8_concurrency.model.lock_nesting import Reached
+from flake8_concurrency.model.lock_nesting_shapes import answers, asks
 from flake8_concurrency.rule import Gate, Rule
 
 
