@@ -23,6 +23,7 @@ from flake8_concurrency.model.definitions import Definitions, FunctionInfo
 from flake8_concurrency.model.dispatches import Dispatches
 from flake8_concurrency.model.dropping import Dropping
 from flake8_concurrency.model.early_dispatches import EarlyDispatches
+from flake8_concurrency.model.early_threads import EarlyThreads
 from flake8_concurrency.model.entrances import Entrances
 from flake8_concurrency.model.event_loops import EventLoops
 from flake8_concurrency.model.exchanges import Exchanges
@@ -73,6 +74,7 @@ from flake8_concurrency.model.suspensions import Suspensions
 from flake8_concurrency.model.task_options import TaskOptions
 from flake8_concurrency.model.task_waits import TaskWaits
 from flake8_concurrency.model.tasks import Tasks
+from flake8_concurrency.model.thread_locals import ThreadLocals
 from flake8_concurrency.model.thread_uses import ThreadUses
 from flake8_concurrency.model.threaded import Threaded
 from flake8_concurrency.model.threads import Threads
@@ -82,6 +84,7 @@ from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.twins import Twins
 from flake8_concurrency.model.unrouted import UnroutedTasks
+from flake8_concurrency.model.unsafe_releases import UnsafeReleases
 from flake8_concurrency.model.waits import Waits
 from flake8_concurrency.model.whole_saves import WholeSaves
 from flake8_concurrency.model.works import Works
@@ -318,6 +321,18 @@ class FileModel:
     @cached_property
     def thread_uses(self) -> ThreadUses:
         return ThreadUses(self)
+
+    @cached_property
+    def early_threads(self) -> EarlyThreads:
+        return EarlyThreads(self)
+
+    @cached_property
+    def thread_locals(self) -> ThreadLocals:
+        return ThreadLocals(self)
+
+    @cached_property
+    def unsafe_releases(self) -> UnsafeReleases:
+        return UnsafeReleases(self)
 
     @cached_property
     def throwaway_locks(self) -> ThrowawayLocks:
