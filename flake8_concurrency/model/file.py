@@ -26,6 +26,7 @@ from flake8_concurrency.model.file_work import FileWork
 from flake8_concurrency.model.flow import Flow
 from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
+from flake8_concurrency.model.guard_notes import GuardNotes
 from flake8_concurrency.model.guards import Guards
 from flake8_concurrency.model.http import Http
 from flake8_concurrency.model.idle_locks import IdleLocks
@@ -228,6 +229,10 @@ class FileModel:
     @cached_property
     def threaded(self) -> Threaded:
         return Threaded(self)
+
+    @cached_property
+    def guard_notes(self) -> GuardNotes:
+        return GuardNotes(self)
 
     @cached_property
     def guards(self) -> Guards:

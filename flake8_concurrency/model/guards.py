@@ -82,11 +82,12 @@ class Guards:
             found = self._accesses[info] = {}
             for function in info.methods.values():
                 if function.this is not None and not self.is_alone(function, _DEEPEST):
-                    for access in self._of(function):
+                    for access in self.of(function):
                         found.setdefault(access.node.attr.value, []).append(access)
         return found
 
-    def _of(self, function: FunctionInfo) -> Iterator[Access]:
+    def of(self, function: FunctionInfo) -> Iterator[Access]:
+        """The uses of the attributes of a method's own object."""
         trusted = self._file.lock_regions.says_held(function)
         for node in self._tree.within(function.node.body):
             if isinstance(node, cst.Attribute) and isinstance(node.value, cst.Name) and self._is_this(node, function):
@@ -96,7 +97,8 @@ class Guards:
 
     @staticmethod
     def _is_this(node: cst.Attribute, function: FunctionInfo) -> bool:
-        return last_name(node.value) == function.this
+        name = last_name(node.value)
+        return name == function.this or (function.owner is not None and name == function.owner.name)
 
     def is_alone(self, function: FunctionInfo, depth: int) -> bool:
         """Whether a method only runs while nobody else has the object: as it is made, or as it is thrown away."""
@@ -147,8 +149,9 @@ class Guards:
         locks = self.locks(info)
         if not locks:
             return
+        notes = self._file.guard_notes.of(info)
         for attribute, accesses in self.accesses(info).items():
-            if attribute in locks or attribute in info.methods or self._is_safe(accesses):
+            if attribute in locks or attribute in info.methods or attribute in notes or self._is_safe(accesses):
                 continue
             lock = self._guard(accesses, set(locks))
             if lock is None:
