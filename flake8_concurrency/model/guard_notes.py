@@ -120,18 +120,16 @@ class GuardNotes:
                 yield from (last_name(arg.value) for arg in value.args)
 
     def _is_looked_up_again(self, access: Access, accepted: set[str]) -> bool:
-        """`if self.x is None:` `with self.lock:`: a test that is made once more under the lock."""
-        for around in self._file.ancestors(access.node):
-            if isinstance(around, cst.If):
-                return any(
-                    one.function is access.function
-                    and one.node.attr.value == access.node.attr.value
-                    and not one.held.isdisjoint(accepted)
-                    for one in self._file.guards.of(access.function)
-                )
-            if isinstance(around, cst.BaseStatement):
-                return False
-        return False
+        """`if self.x is None:` `with self.lock:`: what is read once more under the lock, in the same method."""
+        order = self._file.tree.order
+        name = access.node.attr.value
+        return any(
+            one.node.attr.value == name
+            and not one.is_write
+            and order(one.node) > order(access.node)
+            and not one.held.isdisjoint(accepted)
+            for one in self._file.guards.of(access.function)
+        )
 
 
 def _string(node: cst.BaseExpression | None) -> str:

@@ -96,7 +96,7 @@ class GuardedBy(Rule):
         Notes are comments on the assignment or above it ("guarded-by: _lock", "Protected by self._lock"), a marker
         `GuardedBy("_lock")` in an annotation, `guarded_by("_lock")` as the value, and `@requires_lock("_lock")` on a
         method; the lock must be one that the class is seen to make. Silent are constructors and what only they call,
-        methods that all callers call under the lock or whose name or docstring says so, and a test that is made again
+        methods that all callers call under the lock or whose name or docstring says so, and a read that is made again
         under the lock. Uses outside of the class are not looked at; the checks of `flake8_concurrency.runtime.guard`
         see those while tests run.
     """
