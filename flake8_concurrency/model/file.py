@@ -60,6 +60,7 @@ from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.stale import StaleReads
 from flake8_concurrency.model.suspensions import Suspensions
+from flake8_concurrency.model.thread_promises import ThreadPromises
 from flake8_concurrency.model.threaded import Threaded
 from flake8_concurrency.model.threads import Threads
 from flake8_concurrency.model.transactions import Transactions
@@ -229,6 +230,10 @@ class FileModel:
     @cached_property
     def threaded(self) -> Threaded:
         return Threaded(self)
+
+    @cached_property
+    def thread_promises(self) -> ThreadPromises:
+        return ThreadPromises(self)
 
     @cached_property
     def guard_notes(self) -> GuardNotes:

@@ -8,6 +8,8 @@ from collections.abc import Collection
 from flake8_concurrency.model.pieces import last_name, own
 
 LOCKS = frozenset("Lock RLock Condition Semaphore BoundedSemaphore".split())
+#: What starts threads, or pools of them.
+STARTERS = frozenset("Thread Timer ThreadPool ThreadPoolExecutor".split())
 #: Words that begin a note about what guards something, and words of which one goes on with it.
 NOTES = frozenset("guarded Guarded GUARDED protected Protected guarded_by GUARDED_BY GuardedBy requires_lock".split())
 NOTING = frozenset("by BY guarded_by GUARDED_BY GuardedBy requires_lock".split())

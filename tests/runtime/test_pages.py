@@ -500,6 +500,17 @@ def _(scene: Scene) -> None:
 # Shared state
 
 
+@shows("CNC801 thread_safe")
+def _(scene: Scene) -> None:
+    counter_class = scene.run().Counter
+    counter = counter_class()
+    in_threads(8, lambda: [counter.increment() for _ in range(50)])
+    assert counter._value == 400
+    said = guard.thread_safety(counter_class)
+    assert said is not None
+    assert (said.safe, said.doc) == (True, "all methods may be called from any thread")
+
+
 @shows("CNC615 guard.GuardedBy")
 def _(scene: Scene) -> None:
     guard.checks(True)
