@@ -16,6 +16,7 @@ from flake8_concurrency.model.claims import Claims
 from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
+from flake8_concurrency.model.dict_checks import DictChecks
 from flake8_concurrency.model.dropping import Dropping
 from flake8_concurrency.model.entrances import Entrances
 from flake8_concurrency.model.event_loops import EventLoops
@@ -230,6 +231,10 @@ class FileModel:
     @cached_property
     def threaded(self) -> Threaded:
         return Threaded(self)
+
+    @cached_property
+    def dict_checks(self) -> DictChecks:
+        return DictChecks(self)
 
     @cached_property
     def thread_promises(self) -> ThreadPromises:
