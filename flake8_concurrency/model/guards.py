@@ -244,7 +244,12 @@ _OF_A_LIFE = frozenset(
 
 def is_of_a_life(function: FunctionInfo) -> bool:
     """Whether a method begins or ends the life of its object, going by its name."""
-    return not _OF_A_LIFE.isdisjoint(words(function.name))
+    return is_named_for_a_life(function.name)
+
+
+def is_named_for_a_life(name: str) -> bool:
+    """The same of a method's name."""
+    return not _OF_A_LIFE.isdisjoint(words(name))
 
 
 def _weight(accesses: list[Access]) -> int:

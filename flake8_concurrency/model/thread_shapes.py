@@ -27,6 +27,21 @@ RUNNING = _CALLED | _BASES | _ASSIGNED | _ROUTES
 #: What tells elsewhere in a file that a library's callbacks run in threads.
 KEEPS = re.compile(r"\bThreading(?:MixIn|\w+Server)\b|\bServiceBrowser\b|\bloop_start\b")
 
+#: Names among those that much else has too: they count where the text speaks of a package that has them.
+_COMMON = frozenset("map wrap schedule submit subscribe run_sync add_task Listener".split())
+_PACKAGES = frozenset(
+    name.partition(".")[0]
+    for name in (*CALLBACKS, *DECORATORS, *(name for name, how in OFFLOADING.items() if how.where == "thread"))
+)
+_TELLING = RUNNING - _ROUTES - _COMMON
+
+
+def speaks_of_threads(some: Collection[str]) -> bool:
+    """Whether a text, by all its words, can show that a function runs in a thread."""
+    if not _TELLING.isdisjoint(some) or not (_COMMON.isdisjoint(some) or _PACKAGES.isdisjoint(some)):
+        return True
+    return not ROUTES.keys().isdisjoint(some) and not _ROUTES.isdisjoint(some)
+
 
 def asks(root: ast.AST) -> Collection[str]:
     """Something for a function with sync code in it that touches what may belong to a loop."""

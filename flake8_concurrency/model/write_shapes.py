@@ -6,9 +6,11 @@ import ast
 from collections.abc import Collection
 
 from flake8_concurrency.model.locks import words
-from flake8_concurrency.model.pieces import below, last_name, own
+from flake8_concurrency.model.pieces import STORED, below, last_name, own
 
 _THREAD = "thread"
+#: Nothing is asked by a function that has none of these: the words of `Gate.where`.
+STORING = frozenset({STORED, "global", "nonlocal"})
 
 
 def asks_update(root: ast.AST) -> Collection[str]:

@@ -110,6 +110,8 @@ class RacyLazyInit(Rule):
         asks=write_shapes.asks_lazy,
         answers=thread_shapes.answers_running,
         keeps=thread_shapes.KEEPS,
+        where=write_shapes.STORING,
+        speaks=thread_shapes.speaks_of_threads,
     )
     named_gate = Gate(anchors=write_shapes.ASKING, called=False, keeps=re.compile(""))
     quiet = True

@@ -100,6 +100,8 @@ class UnlockedSharedWrite(Rule):
         asks=write_shapes.asks_update,
         answers=thread_shapes.answers_running,
         keeps=thread_shapes.KEEPS,
+        where=write_shapes.STORING,
+        speaks=thread_shapes.speaks_of_threads,
     )
     quiet = True
 
