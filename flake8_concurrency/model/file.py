@@ -20,6 +20,7 @@ from flake8_concurrency.model.condition_waits import ConditionWaits
 from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
+from flake8_concurrency.model.dict_checks import DictChecks
 from flake8_concurrency.model.dispatches import Dispatches
 from flake8_concurrency.model.dropping import Dropping
 from flake8_concurrency.model.early_dispatches import EarlyDispatches
@@ -34,6 +35,7 @@ from flake8_concurrency.model.file_work import FileWork
 from flake8_concurrency.model.flow import Flow
 from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
+from flake8_concurrency.model.guard_notes import GuardNotes
 from flake8_concurrency.model.guards import Guards
 from flake8_concurrency.model.http import Http
 from flake8_concurrency.model.idle_locks import IdleLocks
@@ -75,6 +77,7 @@ from flake8_concurrency.model.task_options import TaskOptions
 from flake8_concurrency.model.task_waits import TaskWaits
 from flake8_concurrency.model.tasks import Tasks
 from flake8_concurrency.model.thread_locals import ThreadLocals
+from flake8_concurrency.model.thread_promises import ThreadPromises
 from flake8_concurrency.model.thread_uses import ThreadUses
 from flake8_concurrency.model.threaded import Threaded
 from flake8_concurrency.model.threads import Threads
@@ -297,6 +300,18 @@ class FileModel:
     @cached_property
     def threaded(self) -> Threaded:
         return Threaded(self)
+
+    @cached_property
+    def dict_checks(self) -> DictChecks:
+        return DictChecks(self)
+
+    @cached_property
+    def thread_promises(self) -> ThreadPromises:
+        return ThreadPromises(self)
+
+    @cached_property
+    def guard_notes(self) -> GuardNotes:
+        return GuardNotes(self)
 
     @cached_property
     def guards(self) -> Guards:
