@@ -52,9 +52,11 @@ class CommitsPerEvent:
     def of(self, function: FunctionInfo) -> list[CommitPerEvent]:
         """The commits of a function that run once for each event of a stream, or for each row."""
         found: list[CommitPerEvent] = []
-        for call in function.calls:
-            if self._file.transactions.ends(call) != "commit":
-                continue
+        commits = [call for call in function.calls if self._file.transactions.ends(call) == "commit"]
+        if not commits or self._file.locks.takes(function):
+            # Who takes locks lets go of them one by one.
+            return found
+        for call in commits:
             loop = self._loop(call)
             event = "" if loop is None else self._event(loop)
             if loop is not None and event and self._writes(loop) and not self._is_on_purpose(loop):
