@@ -52,11 +52,12 @@ class CommitsPerEvent:
     def of(self, function: FunctionInfo) -> list[CommitPerEvent]:
         """The commits of a function that run once for each event of a stream, or for each row."""
         found: list[CommitPerEvent] = []
-        commits = [call for call in function.calls if self._file.transactions.ends(call) == "commit"]
-        if not commits or self._file.locks.takes(function):
-            # Who takes locks lets go of them one by one.
+        if self._file.locks.takes(function):
+            # A commit lets go of the rows that are locked.
             return found
-        for call in commits:
+        for call in function.calls:
+            if self._file.transactions.ends(call) != "commit":
+                continue
             loop = self._loop(call)
             event = "" if loop is None else self._event(loop)
             if loop is not None and event and self._writes(loop) and not self._is_on_purpose(loop):

@@ -65,7 +65,7 @@ class LockOrderInversion(Rule):
     )
     gate = Gate(
         anchors=frozenset({"Lock", "RLock", "Condition", "allocate_lock", "mutex"}),
-        context=(frozenset({"import threading", "import multiprocessing", "import asyncio"}),),
+        context=(frozenset({"import threading", "import _thread", "import multiprocessing", "import asyncio"}),),
         finds=may_nest,
     )
 

@@ -89,7 +89,7 @@ class SelfDeadlock(Rule):
     )
     gate = Gate(
         anchors=frozenset({"Lock", "Condition", "allocate_lock", "mutex"}),
-        context=(frozenset({"import threading", "import multiprocessing", "import asyncio"}),),
+        context=(frozenset({"import threading", "import _thread", "import multiprocessing", "import asyncio"}),),
         finds=may_take_again,
     )
 
