@@ -15,6 +15,7 @@ from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.claims import Claims
 from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
+from flake8_concurrency.model.declared_queues import DeclaredQueues
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
 from flake8_concurrency.model.dispatches import Dispatches
 from flake8_concurrency.model.dropping import Dropping
@@ -248,6 +249,10 @@ class FileModel:
     @cached_property
     def beat(self) -> Beat:
         return Beat(self)
+
+    @cached_property
+    def declared_queues(self) -> DeclaredQueues:
+        return DeclaredQueues(self)
 
     @cached_property
     def dispatches(self) -> Dispatches:
