@@ -7,6 +7,7 @@ import gc
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import NamedTuple
 
 import libcst as cst
@@ -51,10 +52,9 @@ def lint(
     Python raises SyntaxError. `gate=False` lets every rule see the whole text: slower, with the same findings.
     """
     quiet = options.is_quiet(filename)
-    rules = [rule for rule in catalogue.rules() if options.is_enabled(rule) and not (quiet and rule.quiet)]
+    rules, named = _chosen(tuple(catalogue.rules()), options, quiet)
     source = source.removeprefix("\ufeff")
     lines = split_lines(source)
-    named = frozenset(rule.code for rule in rules if options.is_named(rule))
     try:
         if tree is None:
             tree = _parsed(source)
@@ -73,6 +73,15 @@ def lint(
             return _findings(model, part.rules)
     except RecursionError:
         return _not_analysed(rules, "it is nested too deeply")
+
+
+@lru_cache(maxsize=16)
+def _chosen(
+    rules: tuple[type[Rule], ...], options: Options, quiet: bool
+) -> tuple[tuple[type[Rule], ...], frozenset[str]]:
+    """The rules that may speak, and the codes of those that the user names: two answers for all files of a run."""
+    found = tuple(rule for rule in rules if options.is_enabled(rule) and not (quiet and rule.quiet))
+    return found, frozenset(rule.code for rule in found if options.is_named(rule))
 
 
 @contextmanager

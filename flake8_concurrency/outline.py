@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 
 from flake8_concurrency import words
 from flake8_concurrency.rule import Answering
@@ -158,17 +159,13 @@ class Unit:
         return any("property" in word or word == "reify" for word in named)
 
     @cached_property
-    def _bound(self) -> dict[str, set[str]]:
+    def bound_words(self) -> dict[str, set[str]]:
+        """For each name and attribute that the unit binds, the words of what it may be bound to."""
         return words.bound(self.node, self.giving)
 
     def bound(self, word: str) -> Collection[str]:
         """The words of what a name or attribute may be bound to in this unit."""
-        return self._bound.get(words.bare(word), _NOTHING)
-
-    @cached_property
-    def words(self) -> set[str]:
-        """All words, attributes of the own object told apart."""
-        return {*self.names, *(self.attrs - self.own), *map(words.own, self.own)}
+        return self.bound_words.get(words.bare(word), _NOTHING)
 
     def gives(self, word: str) -> Collection[str]:
         """The words that may tell the kind of a name or attribute which this unit provides."""
@@ -432,6 +429,12 @@ class Outline:
             found = self._led_to[units] = self.closure(units)
         return found
 
+    def all_support(self, units: set[Unit], told: Mapping[Unit, set[str]]) -> set[Unit]:
+        """`support`, put together of what is known already; of the units in `told` only these words are followed."""
+        known = [(some, found) for some, found in self._told.items() if some <= units]
+        left = units.difference(*(some for some, _ in known))
+        return self.support(left, told).union(*(found for _, found in known))
+
     def told_by(self, units: frozenset[Unit]) -> set[Unit]:
         """`support`, remembered."""
         found = self._told.get(units)
@@ -478,12 +481,17 @@ class Outline:
                 pending += self.targets(unit)
         return kept
 
-    def support(self, seeds: Iterable[Unit]) -> set[Unit]:
-        """The units and whatever may tell the kind of something in them; not what that mentions besides."""
+    def support(self, seeds: Iterable[Unit], told: Mapping[Unit, Collection[str]] = MappingProxyType({})) -> set[Unit]:
+        """The units and whatever may tell the kind of something in them; not what that mentions besides.
+
+        Of the units in `told` only the kinds of these words are wanted.
+        """
         kept: set[Unit] = set()
         seen: set[_Step] = set()
         fresh = list(seeds)
-        pending = [_step(word, unit) for unit in fresh for word in unit.words]
+        pending = [_step(word, unit) for unit in fresh for word in self._leading(unit)]
+        pending += [_step(word, unit) for unit, some in told.items() for word in some]
+        fresh += told
         while fresh or pending:
             for unit in fresh:
                 kept.update([unit] if unit.header is None else [unit, unit.header])
@@ -496,6 +504,22 @@ class Outline:
                     pending += self._sources(step)
                     fresh += [unit for unit in self._told_by(*step) if unit not in kept]
         return kept
+
+    def _leading(self, unit: Unit) -> Iterator[str]:
+        """The words of a unit that lead anywhere: most of them are bound nowhere in the text."""
+        bound, provided = unit.bound_words, self._provided
+        taking = unit.takes_anything
+        for word in unit.names | (unit.attrs - unit.own):
+            if word in provided or word in bound or word in _RECEIVERS or word in taking:
+                yield word
+        for word in unit.own:
+            if word in self._by_attr or word in bound:
+                yield words.own(word)
+
+    @cached_property
+    def _provided(self) -> frozenset[str]:
+        """All words that some unit provides."""
+        return frozenset({*self._by_name, *self._by_attr})
 
     def _told_by(self, word: str, unit: Unit | None) -> Iterator[Unit]:
         """The units that `_sources` looks into for a word."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import libcst as cst
 
 from flake8_concurrency.model.spelling import dotted
-from flake8_concurrency.model.tree import COMPREHENSIONS, Scope, Tree
+from flake8_concurrency.model.tree import COMPREHENSIONS, Comprehension, Scope, Tree
 
 #: Marked nodes that bind no name.
 _BINDING_NOTHING = frozenset(
@@ -75,13 +75,13 @@ class Collector:
         if not isinstance(scope, COMPREHENSIONS):
             # An assignment expression in a comprehension binds in the scope around it.
             for node in self._tree.own[scope]:
-                yield from self._walrus_inside(node)
+                if node.__class__ in COMPREHENSIONS:
+                    yield from self._walrus_inside(node)
 
-    def _walrus_inside(self, node: cst.CSTNode) -> Iterator[tuple[str, Binding]]:
-        if isinstance(node, COMPREHENSIONS):
-            for item in self._tree.running(node):
-                if isinstance(item, cst.NamedExpr) and isinstance(item.target, cst.Name):
-                    yield item.target.value, Binding("assign", item, item.value)
+    def _walrus_inside(self, node: Comprehension) -> Iterator[tuple[str, Binding]]:
+        for item in self._tree.running(node):
+            if isinstance(item, cst.NamedExpr) and isinstance(item.target, cst.Name):
+                yield item.target.value, Binding("assign", item, item.value)
 
     def _bound(self, node: cst.CSTNode) -> Iterator[tuple[str, Binding]]:
         match node:

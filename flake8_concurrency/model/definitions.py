@@ -79,11 +79,11 @@ class FunctionInfo:
 
     def nodes(self, *types: type[cst.CSTNode]) -> list[cst.CSTNode]:
         """The function's own marked nodes of some types."""
-        return [node for node in self.own if isinstance(node, types)]
+        return [node for node in self.own if node.__class__ in types]
 
     @cached_property
     def calls(self) -> list[cst.Call]:
-        return [node for node in self.own if isinstance(node, cst.Call)]
+        return [node for node in self.own if node.__class__ is cst.Call]
 
     def __repr__(self) -> str:
         return f"<{self.qualified_name}>"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 
+from flake8_concurrency.knowledge import file_storage
 from flake8_concurrency.knowledge import task_queues as known
 from flake8_concurrency.model.pieces import below, last_name, own
 from flake8_concurrency.model.vocabulary import READERS
@@ -18,8 +19,8 @@ _SENT = "sent"
 #: Words by which the end of a transaction shows that comes later.
 ENDING = (
     frozenset(
-        """atomic Atomic commit_on_success commit_manually in_transaction begin transaction commit receiver connect
-        listens_for sender instance""".split()
+        """atomic Atomic commit_on_success commit_manually in_transaction begin transaction commit flush receiver
+        connect listens_for listen hook sender instance""".split()
     )
     | known.ATOMIC_NAMES
     | known.ADMIN_METHODS
@@ -29,15 +30,20 @@ ENDING = (
 _SAYING = ENDING - known.MODEL_METHODS - {"sender", "instance"}
 
 
+_SENT_BY = DISPATCHING | known.CANVAS
+_COMMON = known.COMMON | known.CANVAS
+_LIBRARIES = (*known.SENDERS, "actor")
+
+
 def speaks_of_tasks(some: Collection[str]) -> bool:
     """Whether a text, by all its words, can have to do with tasks that are sent."""
-    sent = (DISPATCHING | known.CANVAS).intersection(some)
+    sent = _SENT_BY.intersection(some)
     if not sent:
         return False
-    if not sent <= known.COMMON | known.CANVAS:
+    if not sent <= _COMMON:
         return True
-    libraries = (*known.SENDERS, "actor")
-    return any(word.endswith(known.SENDER_MODULES) or any(part in word for part in libraries) for word in some)
+    text = " ".join(some)
+    return any(part in text for part in _LIBRARIES) or any(word.endswith(known.SENDER_MODULES) for word in some)
 
 
 def asks_end(root: ast.AST) -> set[str]:
@@ -106,3 +112,36 @@ def answers_rows(root: ast.AST, names: Collection[str]) -> set[str]:
     """A row, where a piece of the text may have one: the gate asks only what speaks of rows."""
     del root, names
     return {_SENT}
+
+
+#: Words of which one is called where a file is deleted.
+DELETING = file_storage.REMOVING | file_storage.OBJECTS | {"delete"}
+
+
+def asks_deletion(root: ast.AST) -> set[str]:
+    """The end of a transaction, where a function may delete a file."""
+    return {_SENT} if any(isinstance(node, ast.Call) and _may_delete(node) for node in own(root)) else set()
+
+
+def _may_delete(call: ast.Call) -> bool:
+    name = last_name(call.func)
+    if name != "delete":
+        return name in DELETING
+    receiver = call.func.value if isinstance(call.func, ast.Attribute) else None
+    return isinstance(receiver, ast.Attribute) or "storage" in last_name(receiver or call).lower()
+
+
+def asks_commit(root: ast.AST) -> set[str]:
+    """A commit, where a function makes one in a loop."""
+    for node in own(root):
+        if isinstance(node, ast.For | ast.AsyncFor | ast.While):
+            inside = (part for part in below(node) if isinstance(part, ast.Call))
+            if any(last_name(call.func) == "commit" for call in inside):
+                return {_SENT}
+    return set()
+
+
+def answers_commit(root: ast.AST, names: Collection[str]) -> set[str]:
+    """The same: a function answers itself."""
+    del names
+    return asks_commit(root)

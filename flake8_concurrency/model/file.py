@@ -11,8 +11,11 @@ import libcst as cst
 
 from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.beat import Beat
+from flake8_concurrency.model.before_commit import BeforeCommit
 from flake8_concurrency.model.blocking_calls import Leaf
+from flake8_concurrency.model.caches import Caches
 from flake8_concurrency.model.claims import Claims
+from flake8_concurrency.model.commits_per_event import CommitsPerEvent
 from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.declared_queues import DeclaredQueues
@@ -25,6 +28,7 @@ from flake8_concurrency.model.event_loops import EventLoops
 from flake8_concurrency.model.exchanges import Exchanges
 from flake8_concurrency.model.executors import Executors
 from flake8_concurrency.model.facts import Kind
+from flake8_concurrency.model.file_deletions import FileDeletions
 from flake8_concurrency.model.file_work import FileWork
 from flake8_concurrency.model.flow import Flow
 from flake8_concurrency.model.functions import Functions
@@ -35,7 +39,9 @@ from flake8_concurrency.model.inserts import Inserts
 from flake8_concurrency.model.joined_locks import JoinedLocks
 from flake8_concurrency.model.key_locks import KeyLocks
 from flake8_concurrency.model.kinds import Kinds
+from flake8_concurrency.model.lazy_inits import LazyInits
 from flake8_concurrency.model.lock_order import LockOrder
+from flake8_concurrency.model.lock_regions import LockRegions
 from flake8_concurrency.model.locked_claims import LockedClaims
 from flake8_concurrency.model.locked_io import LockedIo
 from flake8_concurrency.model.locked_queries import LockedQueries
@@ -48,6 +54,7 @@ from flake8_concurrency.model.numbering import Numbering
 from flake8_concurrency.model.offloads import Offloads
 from flake8_concurrency.model.origins import Origins
 from flake8_concurrency.model.positions import Positions
+from flake8_concurrency.model.process_globals import ProcessGlobals
 from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.raw_updates import RawUpdates
 from flake8_concurrency.model.reentry import Reentry
@@ -56,6 +63,7 @@ from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sentinels import Sentinels
 from flake8_concurrency.model.shared_queues import SharedQueues
 from flake8_concurrency.model.shared_state import SharedState
+from flake8_concurrency.model.shared_writes import SharedWrites
 from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.stale import StaleReads
@@ -63,6 +71,7 @@ from flake8_concurrency.model.suspensions import Suspensions
 from flake8_concurrency.model.task_options import TaskOptions
 from flake8_concurrency.model.task_waits import TaskWaits
 from flake8_concurrency.model.tasks import Tasks
+from flake8_concurrency.model.threaded import Threaded
 from flake8_concurrency.model.threads import Threads
 from flake8_concurrency.model.touches import Touches
 from flake8_concurrency.model.transactions import Transactions
@@ -255,6 +264,18 @@ class FileModel:
         return DeclaredQueues(self)
 
     @cached_property
+    def before_commit(self) -> BeforeCommit:
+        return BeforeCommit(self)
+
+    @cached_property
+    def file_deletions(self) -> FileDeletions:
+        return FileDeletions(self)
+
+    @cached_property
+    def commits_per_event(self) -> CommitsPerEvent:
+        return CommitsPerEvent(self)
+
+    @cached_property
     def dispatches(self) -> Dispatches:
         return Dispatches(self)
 
@@ -271,12 +292,36 @@ class FileModel:
         return EarlyDispatches(self)
 
     @cached_property
+    def threaded(self) -> Threaded:
+        return Threaded(self)
+
+    @cached_property
+    def lazy_inits(self) -> LazyInits:
+        return LazyInits(self)
+
+    @cached_property
+    def shared_writes(self) -> SharedWrites:
+        return SharedWrites(self)
+
+    @cached_property
+    def process_globals(self) -> ProcessGlobals:
+        return ProcessGlobals(self)
+
+    @cached_property
+    def caches(self) -> Caches:
+        return Caches(self)
+
+    @cached_property
     def locks(self) -> Locks:
         return Locks(self)
 
     @cached_property
     def touches(self) -> Touches:
         return Touches(self)
+
+    @cached_property
+    def lock_regions(self) -> LockRegions:
+        return LockRegions(self)
 
     @cached_property
     def transactions(self) -> Transactions:

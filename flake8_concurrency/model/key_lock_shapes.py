@@ -25,7 +25,10 @@ def speaks_of_keys(some: Collection[str]) -> bool:
     """Whether a text, by all its words, may have such a lock."""
     if "nx" in some or "setnx" in some:
         return True
-    return not KEYS.isdisjoint(some) and any(mark in word for word in map(str.lower, some) for mark in _MARKS)
+    if KEYS.isdisjoint(some):
+        return False
+    text = " ".join(some).lower()
+    return any(mark in text for mark in _MARKS)
 
 
 def asks_lock(root: ast.AST) -> set[str]:

@@ -11,6 +11,7 @@ import libcst as cst
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.spelling import last_name
+from flake8_concurrency.model.vocabulary import CLASS_NOUNS, CLASS_WORDS
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -35,6 +36,12 @@ _STRICT = re.compile(
 def words(name: str) -> list[str]:
     """`getForUpdate`, `get_for_update` -> get, for, update."""
     return [part.lower() for part in _PARTS.findall(name)]
+
+
+def is_class_word(name: str) -> bool:
+    """Whether a name says that it holds a mapped class: `cls`, `model`, `model_class`; a `model_name` does not."""
+    parts = words(name)
+    return not CLASS_WORDS.isdisjoint(parts) and parts[-1] in CLASS_NOUNS
 
 
 def is_lock_name(name: str) -> bool:
@@ -140,7 +147,8 @@ class Locks:
     def locking_calls(self, function: FunctionInfo) -> Iterator[cst.Call]:
         """The calls of a function that take a lock, in the functions nested in it too."""
         for node in self._file.tree.within(function.node.body):
-            if isinstance(node, cst.Call):
+            if node.__class__ is cst.Call:
+                assert isinstance(node, cst.Call)
                 callee = self._file.callee(node)
                 if is_locking(node) or (callee is not None and self.takes(callee)) or self._is_added_key(node):
                     yield node
@@ -161,6 +169,6 @@ class Locks:
     def is_serial(self) -> bool:
         """Whether the file asks for an isolation level under which the database refuses the second writer."""
         if self._serial is None:
-            strings = (n for n in self._file.tree.nodes if isinstance(n, cst.SimpleString))
+            strings = (node for node in self._file.tree.nodes if node.__class__ is cst.SimpleString)
             self._serial = any(_STRICT.search(node.value) for node in strings)
         return self._serial

@@ -16,6 +16,10 @@ BUILTINS = frozenset(dir(builtins))
 TOO_MANY = 64
 
 
+#: Statements by which a scope binds names of another one.
+_ELSEWHERE = (cst.Global, cst.Nonlocal)
+
+
 class Names:
     """Scopes and bindings of one file, computed scope by scope when asked."""
 
@@ -37,7 +41,8 @@ class Names:
             found = self._bindings[scope] = {}
             elsewhere = self._elsewhere[scope] = {}
             for node in self._tree.own[scope]:
-                if isinstance(node, cst.Global | cst.Nonlocal):
+                if node.__class__ in _ELSEWHERE:
+                    assert isinstance(node, cst.Global | cst.Nonlocal)
                     for item in node.names:
                         elsewhere[item.name.value] = isinstance(node, cst.Global)
             for name, binding in self._collector.of(scope):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 from functools import cached_property
+from typing import cast
 
 import libcst as cst
 
@@ -55,6 +56,9 @@ _WRITTEN: dict[type[cst.CSTNode], str] = {
 _NO_NODES: frozenset[type] = frozenset({type(None), str, bool, int, cst.MaybeSentinel})
 #: The types that open a scope, or may run somewhere else than what is around them.
 _APART = frozenset({cst.FunctionDef, cst.ClassDef, cst.Lambda, cst.CompFor, *COMPREHENSIONS})
+
+#: The scopes whose code runs where they stand.
+_RUN_IN_PLACE: frozenset[type[cst.CSTNode]] = frozenset({cst.ClassDef, *COMPREHENSIONS})
 
 _children_of: dict[type[cst.CSTNode], tuple[str, ...]] = {}
 
@@ -147,7 +151,7 @@ class Tree:
     @cached_property
     def calls(self) -> list[cst.Call]:
         """Every call, scope by scope."""
-        return [node for nodes in self.own.values() for node in nodes if isinstance(node, cst.Call)]
+        return [node for nodes in self.own.values() for node in nodes if node.__class__ is cst.Call]
 
     def scope_of(self, node: cst.CSTNode) -> Scope:
         """The scope in which a node is evaluated: decorators, defaults and bases belong to the scope around."""
@@ -177,8 +181,8 @@ class Tree:
         found: list[cst.CSTNode] = []
         for node in self.own[scope]:
             found.append(node)
-            if isinstance(node, (*COMPREHENSIONS, cst.ClassDef)):
-                found += self.running(node)
+            if node.__class__ in _RUN_IN_PLACE:
+                found += self.running(cast("Scope", node))
         return found
 
     def adopt(self, node: cst.CSTNode, parent: cst.CSTNode) -> None:
