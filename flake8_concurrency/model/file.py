@@ -19,6 +19,7 @@ from flake8_concurrency.model.commits_per_event import CommitsPerEvent
 from flake8_concurrency.model.condition_waits import ConditionWaits
 from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
+from flake8_concurrency.model.declared_queues import DeclaredQueues
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
 from flake8_concurrency.model.dict_checks import DictChecks
 from flake8_concurrency.model.dispatches import Dispatches
@@ -280,6 +281,22 @@ class FileModel:
     @cached_property
     def beat(self) -> Beat:
         return Beat(self)
+
+    @cached_property
+    def declared_queues(self) -> DeclaredQueues:
+        return DeclaredQueues(self)
+
+    @cached_property
+    def before_commit(self) -> BeforeCommit:
+        return BeforeCommit(self)
+
+    @cached_property
+    def file_deletions(self) -> FileDeletions:
+        return FileDeletions(self)
+
+    @cached_property
+    def commits_per_event(self) -> CommitsPerEvent:
+        return CommitsPerEvent(self)
 
     @cached_property
     def dispatches(self) -> Dispatches:

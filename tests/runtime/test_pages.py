@@ -585,6 +585,7 @@ def _(scene: Scene) -> None:
 
 @shows("CNC701 TaskQueues")
 @shows("CNC702 TaskQueues")
+@shows("CNC708 TaskQueues")
 def _(scene: Scene) -> None:
     page = scene.run()
     routes = [page.app.amqp.router.route({}, name)["queue"].name for name in ("plan.reports", "run.report")]
