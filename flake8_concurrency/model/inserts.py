@@ -105,7 +105,8 @@ class Inserts:
 
     def _fills_once(self, function: FunctionInfo, depth: int) -> bool:
         """Whether a function fills a database before anybody uses it: `seed_roles`, a receiver of `post_migrate`."""
-        if not SEEDING.isdisjoint(words(function.name)):
+        named = [function.name, *([function.owner.name] if function.owner is not None else [])]
+        if any(not SEEDING.isdisjoint(words(name)) for name in named):
             return True
         given = (arg.value for one in function.node.decorators for arg in getattr(one.decorator, "args", ()))
         if any(last_name(value) in ("post_migrate", "pre_migrate") for value in given):
