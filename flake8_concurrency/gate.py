@@ -148,6 +148,9 @@ def seeds(gate: Gate, outline: Outline) -> set[Unit]:
     anchors = outline.other_names(_live(gate, outline))
     if not anchors:
         return set()
+    if gate.finds is not None:
+        told = set(map(id, gate.finds([unit.node for unit in outline.units if not unit.is_import], anchors)))
+        return _kept(gate, {unit for unit in outline.units if id(unit.node) in told}, outline)
     if gate.asks is not None:
         return _asking(gate, anchors, outline)
     if gate.reaches:
@@ -285,7 +288,8 @@ def _asking(gate: Gate, anchors: set[str], outline: Outline) -> set[Unit]:
     found: set[Unit] = set()
     answers: Callable[[Unit], Collection[str]] | None = None
     for unit, asked in _questions(gate, outline):
-        if unit not in found:
+        # What another unit's question has found as a caller may have callers of its own that matter.
+        if unit not in found or gate.nearest:
             answers = answers or outline.answers(gate.answers, frozenset(anchors))
             around = outline.calling(unit, gate.hooks, nearest=gate.nearest)
             # The first set is the larger one, and the cheaper.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 
+from flake8_concurrency.knowledge import file_storage
 from flake8_concurrency.knowledge import task_queues as known
 from flake8_concurrency.model.pieces import below, last_name, own
 from flake8_concurrency.model.vocabulary import READERS
@@ -111,3 +112,36 @@ def answers_rows(root: ast.AST, names: Collection[str]) -> set[str]:
     """A row, where a piece of the text may have one: the gate asks only what speaks of rows."""
     del root, names
     return {_SENT}
+
+
+#: Words of which one is called where a file is deleted.
+DELETING = file_storage.REMOVING | file_storage.OBJECTS | {"delete"}
+
+
+def asks_deletion(root: ast.AST) -> set[str]:
+    """The end of a transaction, where a function may delete a file."""
+    return {_SENT} if any(isinstance(node, ast.Call) and _may_delete(node) for node in own(root)) else set()
+
+
+def _may_delete(call: ast.Call) -> bool:
+    name = last_name(call.func)
+    if name != "delete":
+        return name in DELETING
+    receiver = call.func.value if isinstance(call.func, ast.Attribute) else None
+    return isinstance(receiver, ast.Attribute) or "storage" in last_name(receiver or call).lower()
+
+
+def asks_commit(root: ast.AST) -> set[str]:
+    """A commit, where a function makes one in a loop."""
+    for node in own(root):
+        if isinstance(node, ast.For | ast.AsyncFor | ast.While):
+            inside = (part for part in below(node) if isinstance(part, ast.Call))
+            if any(last_name(call.func) == "commit" for call in inside):
+                return {_SENT}
+    return set()
+
+
+def answers_commit(root: ast.AST, names: Collection[str]) -> set[str]:
+    """The same: a function answers itself."""
+    del names
+    return asks_commit(root)

@@ -10,9 +10,13 @@ from typing import NamedTuple
 import libcst as cst
 
 from flake8_concurrency.knowledge.schema import Blocking
+from flake8_concurrency.model.beat import Beat
+from flake8_concurrency.model.before_commit import BeforeCommit
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.caches import Caches
 from flake8_concurrency.model.claims import Claims
+from flake8_concurrency.model.commits_per_event import CommitsPerEvent
+from flake8_concurrency.model.condition_waits import ConditionWaits
 from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
@@ -24,10 +28,12 @@ from flake8_concurrency.model.event_loops import EventLoops
 from flake8_concurrency.model.exchanges import Exchanges
 from flake8_concurrency.model.executors import Executors
 from flake8_concurrency.model.facts import Kind
+from flake8_concurrency.model.file_deletions import FileDeletions
 from flake8_concurrency.model.file_work import FileWork
 from flake8_concurrency.model.flow import Flow
 from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
+from flake8_concurrency.model.guards import Guards
 from flake8_concurrency.model.http import Http
 from flake8_concurrency.model.idle_locks import IdleLocks
 from flake8_concurrency.model.inserts import Inserts
@@ -35,6 +41,7 @@ from flake8_concurrency.model.joined_locks import JoinedLocks
 from flake8_concurrency.model.key_locks import KeyLocks
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.lazy_inits import LazyInits
+from flake8_concurrency.model.lock_nesting import LockNesting
 from flake8_concurrency.model.lock_order import LockOrder
 from flake8_concurrency.model.lock_regions import LockRegions
 from flake8_concurrency.model.locked_claims import LockedClaims
@@ -63,13 +70,18 @@ from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.stale import StaleReads
 from flake8_concurrency.model.suspensions import Suspensions
+from flake8_concurrency.model.task_options import TaskOptions
+from flake8_concurrency.model.task_waits import TaskWaits
 from flake8_concurrency.model.tasks import Tasks
+from flake8_concurrency.model.thread_uses import ThreadUses
 from flake8_concurrency.model.threaded import Threaded
 from flake8_concurrency.model.threads import Threads
+from flake8_concurrency.model.throwaway_locks import ThrowawayLocks
 from flake8_concurrency.model.touches import Touches
 from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.twins import Twins
+from flake8_concurrency.model.unrouted import UnroutedTasks
 from flake8_concurrency.model.waits import Waits
 from flake8_concurrency.model.whole_saves import WholeSaves
 from flake8_concurrency.model.works import Works
@@ -236,6 +248,34 @@ class FileModel:
         return Tasks(self)
 
     @cached_property
+    def before_commit(self) -> BeforeCommit:
+        return BeforeCommit(self)
+
+    @cached_property
+    def file_deletions(self) -> FileDeletions:
+        return FileDeletions(self)
+
+    @cached_property
+    def commits_per_event(self) -> CommitsPerEvent:
+        return CommitsPerEvent(self)
+
+    @cached_property
+    def task_options(self) -> TaskOptions:
+        return TaskOptions(self)
+
+    @cached_property
+    def task_waits(self) -> TaskWaits:
+        return TaskWaits(self)
+
+    @cached_property
+    def unrouted_tasks(self) -> UnroutedTasks:
+        return UnroutedTasks(self)
+
+    @cached_property
+    def beat(self) -> Beat:
+        return Beat(self)
+
+    @cached_property
     def dispatches(self) -> Dispatches:
         return Dispatches(self)
 
@@ -256,6 +296,10 @@ class FileModel:
         return Threaded(self)
 
     @cached_property
+    def guards(self) -> Guards:
+        return Guards(self)
+
+    @cached_property
     def lazy_inits(self) -> LazyInits:
         return LazyInits(self)
 
@@ -272,6 +316,18 @@ class FileModel:
         return Caches(self)
 
     @cached_property
+    def thread_uses(self) -> ThreadUses:
+        return ThreadUses(self)
+
+    @cached_property
+    def throwaway_locks(self) -> ThrowawayLocks:
+        return ThrowawayLocks(self)
+
+    @cached_property
+    def condition_waits(self) -> ConditionWaits:
+        return ConditionWaits(self)
+
+    @cached_property
     def locks(self) -> Locks:
         return Locks(self)
 
@@ -282,6 +338,10 @@ class FileModel:
     @cached_property
     def lock_regions(self) -> LockRegions:
         return LockRegions(self)
+
+    @cached_property
+    def lock_nesting(self) -> LockNesting:
+        return LockNesting(self)
 
     @cached_property
     def transactions(self) -> Transactions:

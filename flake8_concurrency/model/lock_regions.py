@@ -97,6 +97,11 @@ class LockRegions:
         states = self._of(function.node)
         return [] if states is None else states.taken
 
+    def released(self, function: FunctionInfo) -> Locks:
+        """The locks that a function lets go of though it has not taken them."""
+        states = self._of(function.node)
+        return NOTHING if states is None else frozenset(states.lost)
+
     def decorated(self, function: FunctionInfo) -> Locks:
         """The locks that a function's decorators take."""
         return self._decorated(function)

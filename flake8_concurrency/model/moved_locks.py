@@ -75,6 +75,8 @@ class MovedLocks:
     def _way(self, node: cst.CSTNode, function: FunctionInfo) -> str | None:
         """The way from the caller's object to the one whose method is called or which is entered."""
         receiver: cst.CSTNode = node
+        if isinstance(node, cst.Attribute) and function.is_property:
+            receiver = node.value
         if isinstance(node, cst.Call):
             if isinstance(node.func, cst.Attribute):
                 receiver = node.func.value

@@ -108,7 +108,7 @@ class RowArguments:
 
     def _is_own_row(self, function: FunctionInfo) -> bool:
         owner = function.owner
-        return owner is not None and not function.is_classmethod and self._file.early_dispatches.is_model(owner)
+        return owner is not None and not function.is_classmethod and self._file.before_commit.is_model(owner)
 
     def _is_row(self, node: cst.Name, function: FunctionInfo) -> bool:
         bindings = self._file.names.reaching(node) or ()
@@ -116,7 +116,7 @@ class RowArguments:
 
     def _binds_row(self, binding: Binding, name: str, function: FunctionInfo) -> bool:
         if binding.how == "param":
-            if name == "instance" and self._file.early_dispatches.receives(function):
+            if name == "instance" and self._file.before_commit.receives(function):
                 return True
             return self._is_mapped(binding.annotation) and self._is_used_as_row(name, function)
         value = binding.value.expression if isinstance(binding.value, cst.Await) else binding.value

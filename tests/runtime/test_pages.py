@@ -552,6 +552,7 @@ def _(scene: Scene) -> None:
     assert len(visits) == 0
 
 
+@shows("CNC701 TaskQueues")
 @shows("CNC702 TaskQueues")
 def _(scene: Scene) -> None:
     page = scene.run()
