@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 
-from flake8_concurrency.model.pieces import below, last_name
+from flake8_concurrency.model.pieces import last_name, own
 
 _NAMED = "named"
 #: Where tasks are named by a string, and what the beat is told.
@@ -27,7 +27,7 @@ def speaks_of_names(some: Collection[str]) -> bool:
 
 def asks_names(root: ast.AST) -> set[str]:
     """Whether a piece of the text may name a task by a string, or tell the beat about one."""
-    for node in below(root):
+    for node in own(root):
         if isinstance(node, ast.Call) and node.args and last_name(node.func) in _CALLS:
             return {_NAMED}
         match node:
@@ -59,7 +59,7 @@ def speaks_of_queues(some: Collection[str]) -> bool:
 
 def asks_queues(root: ast.AST) -> set[str]:
     """Whether a piece of the text may list queues."""
-    for node in below(root):
+    for node in own(root):
         if isinstance(node, ast.Assign) and any(last_name(target) in _LISTS for target in node.targets):
             return {_NAMED}
         if isinstance(node, ast.Call) and last_name(node.func) == "TaskQueues":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 
-from flake8_concurrency.model.pieces import below, last_name
+from flake8_concurrency.model.pieces import last_name, own
 
 _ANY, _SERVER = "any", "server"
 _READING = frozenset("get hgetall lrange smembers".split())
@@ -36,7 +36,7 @@ def asks_lock(root: ast.AST) -> set[str]:
     found: set[str] = set()
     read: set[str] = set()
     deleted: set[str] = set()
-    for node in below(root):
+    for node in own(root):
         if not isinstance(node, ast.Call):
             continue
         name = last_name(node.func)
@@ -61,7 +61,7 @@ def asks_lock(root: ast.AST) -> set[str]:
 def answers_lock(root: ast.AST, names: Collection[str]) -> set[str]:
     """Whether a piece of the text speaks of a server; every other lock stands where it is asked for."""
     clients = set(names) - KEYS
-    for node in below(root):
+    for node in own(root):
         name = node.arg if isinstance(node, ast.arg) else last_name(node)
         if name in clients or any(mark in name.lower() for mark in _WORDS):
             return {_ANY, _SERVER}

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from flake8_concurrency.knowledge.touches import CLOCKS, CONVERTS, admits, is_change, is_clock, is_use
-from flake8_concurrency.model.pieces import STORED, below, last_name
+from flake8_concurrency.model.pieces import STORED, last_name, own
 from flake8_concurrency.model.vocabulary import COMMITS, EXECUTES, SAVING
 
 _TOUCH = "touch"
@@ -34,7 +34,7 @@ _SET = re.compile(r"\bSET\s+\W?(\w+)", re.IGNORECASE)
 
 def asks_touch(root: ast.AST) -> set[str]:
     """Whether a function may write when a row was last used."""
-    nodes = below(root)
+    nodes = own(root)
     is_told = any(_is_told(column, root) for column in _stored(nodes))
     is_told = is_told or any(_is_told(column, root) for column in _sent(nodes))
     return {_TOUCH} if is_told and _tells_time(nodes) else set()
@@ -43,7 +43,7 @@ def asks_touch(root: ast.AST) -> set[str]:
 def answers_touch(root: ast.AST, names: Collection[str]) -> set[str]:
     """Whether a piece of the text may bring it to the database."""
     del names
-    nodes = below(root)
+    nodes = own(root)
     is_kept = any(
         last_name(node) in _KEEPS or (isinstance(node, ast.Call) and last_name(node.func) in _BLOCKS) for node in nodes
     )
@@ -101,8 +101,8 @@ def _is_told(column: str, root: ast.AST) -> bool:
 
 def _may_admit(root: ast.AST) -> bool:
     """Whether there is a function that every request may pass, so far as its name tells."""
-    names = (node.name for node in below(root) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-    decorated = any(isinstance(node, ast.Attribute) and node.attr == "before_request" for node in below(root))
+    names = (node.name for node in own(root) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    decorated = any(isinstance(node, ast.Attribute) and node.attr == "before_request" for node in own(root))
     return decorated or any(admits(name, _ANY_CLASS, []) for name in names)
 
 
