@@ -61,8 +61,22 @@ def narrow(
     # A question about rows needs more than kinds: a lock may be taken, or a row read, by what is called.
     asking = {unit for rule in speaking if gates[rule].asks is not None for unit in found[rule]}
     called = {other for unit in asking for other in outline.targets(unit) if not unit.called.isdisjoint(other.entries)}
-    kept = outline.all_support({*called, *(unit for rule in speaking for unit in found[rule])})
+    whole = {*called, *(unit for rule in speaking if gates[rule].wants == "all" for unit in found[rule])}
+    told: dict[Unit, set[str]] = {}
+    for rule in speaking:
+        if gates[rule].wants != "all":
+            for unit in found[rule] - whole:
+                told.setdefault(unit, set()).update(_anchored(unit, gates[rule], outline))
+    kept = outline.all_support(whole, told)
     return _cut(speaking, lines, kept, outline.units)
+
+
+def _anchored(unit: Unit, gate: Gate, outline: Outline) -> set[str]:
+    """The words of the calls in a unit that may be of an anchor: of all that is in them, or of their callees."""
+    anchors = outline.other_names(_live(gate, outline))
+    calls = [*_calls(unit, anchors), *(unit.awaited if gate.awaited else ())]
+    meant = [call for call in calls if call.name in anchors or ANY in anchors]
+    return {word for call in meant for word in (call.words if gate.wants == "callee" else call.all_words)}
 
 
 @lru_cache(maxsize=16)
@@ -97,10 +111,27 @@ def _may_be_anchored(gate: Gate, some: set[str]) -> bool:
     needs = gate.needs
     if not needs and ANY not in gate.anchors:
         return not some.isdisjoint(gate.anchors)
+    wanted = _all_needs(gate)
+    if wanted is not None and some.isdisjoint(wanted):
+        return False
     anchors = some & gate.anchors
     if ANY in gate.anchors:
         anchors.add(ANY)
     return any(anchor not in needs or not some.isdisjoint(_spelled(needs[anchor])) for anchor in anchors)
+
+
+#: By the `id` of what gates need, which is kept beside it: the words of all groups, if each anchor has one.
+_needed: dict[int, tuple[Mapping[str, frozenset[str]], frozenset[str] | None]] = {}
+
+
+def _all_needs(gate: Gate) -> frozenset[str] | None:
+    """Words of which a text has one where an anchor can have what it needs; None where some anchor needs nothing."""
+    found = _needed.get(id(gate.needs))
+    if found is None:
+        covers = gate.needs.keys() >= gate.anchors
+        words = frozenset().union(*map(_spelled, gate.needs.values())) if covers else None
+        found = _needed[id(gate.needs)] = gate.needs, words
+    return found[1]
 
 
 @cache
@@ -117,11 +148,16 @@ def seeds(gate: Gate, outline: Outline) -> set[Unit]:
     anchors = outline.other_names(_live(gate, outline))
     if not anchors:
         return set()
+    if gate.finds is not None:
+        told = set(map(id, gate.finds([unit.node for unit in outline.units if not unit.is_import], anchors)))
+        return _kept(gate, {unit for unit in outline.units if id(unit.node) in told}, outline)
     if gate.asks is not None:
         return _asking(gate, anchors, outline)
     if gate.reaches:
         return _entering_on_loop(gate, anchors, outline)
     found = {unit for unit in outline.units if _has_anchor(unit, gate, anchors, outline)}
+    if gate.looks is not None:
+        found = {unit for unit in found if gate.looks(unit.node, anchors)}
     if gate.only_async:
         # What runs once may read files: whoever runs it tells.
         found |= _starting(found, outline)
@@ -182,9 +218,15 @@ def _leads_to_context(unit: Unit, gate: Gate, outline: Outline) -> bool:
 
 def _is_anchor(call: Called, unit: Unit, gate: Gate, anchors: set[str], outline: Outline) -> bool:
     """Whether a call is of an anchor, and what is called can have a kind that the gate's words name."""
+    told: tuple[frozenset[str], ...] = ()
+    if gate.may is not None and call.call is not None:
+        group = gate.may(call.call)
+        if group is None:
+            return False
+        told = (group,)
     if call.name in anchors and all(
         outline.flows(call.words, unit, outline.evidence(group))
-        for group in (*gate.context, *_needs(call.name, gate, outline))
+        for group in (*gate.context, *_needs(call.name, gate, outline), *told)
     ):
         return True
     return ANY in anchors and outline.flows(call.words, unit, outline.evidence(gate.needs[ANY]))

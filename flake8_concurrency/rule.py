@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import libcst as cst
 
@@ -38,6 +38,7 @@ class Finding(NamedTuple):
 
 
 Asking = Callable[[ast.AST], Collection[str]]
+Finds = Callable[[Sequence[ast.AST], Collection[str]], Collection[ast.AST]]
 Answering = Callable[[ast.AST, Collection[str]], Collection[str]]
 
 
@@ -67,6 +68,18 @@ class Gate(NamedTuple):
 
     `awaited` also takes calls that are awaited, and `async with` as an anchor for what it calls.
 
+    Where a rule `wants` only the kinds of what is in the anchor's `call`, or in its `callee`, nothing else is kept for
+    it: all besides it sees in the function itself.
+
+    `may` is asked about each call of an anchor that is not awaited: it gives words of the sense of `needs`, and None
+    for a call that can't be meant.
+
+    Where a whole text has to be seen at once, `finds` tells of all its functions, classes and other statements, and of
+    all names of anchors, in which a finding could stand, and which it needs.
+
+    `looks` is asked about a function in which an anchor is called, with all names of anchors: whether a finding could
+    stand there by its shape.
+
     `speaks` is asked once about all words of the text, and tells whether it speaks at all of what the rule is about.
 
     `only_async` wants the anchor called inside an `async def` and not awaited. `reaches` also takes a call of a
@@ -88,6 +101,10 @@ class Gate(NamedTuple):
     keeps: re.Pattern[str] | None = None
     nearest: bool = False
     speaks: Callable[[Collection[str]], bool] | None = None
+    wants: Literal["all", "call", "callee"] = "all"
+    finds: Finds | None = None
+    looks: Callable[[ast.AST, Collection[str]], bool] | None = None
+    may: Callable[[ast.Call], frozenset[str] | None] | None = None
 
 
 class Rule(cst.CSTVisitor):

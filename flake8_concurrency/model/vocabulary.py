@@ -43,6 +43,8 @@ DISPATCHING = frozenset(
 MANAGERS = frozenset({"objects", "all_objects", "_default_manager", "_base_manager"})
 #: Words in the names of variables that hold a class.
 CLASS_WORDS = frozenset({"cls", "klass", "model", "mapper", "entity"})
+#: What such a name ends with: a `model_name` is a name.
+CLASS_NOUNS = CLASS_WORDS | {"class", "type"}
 #: The shortcuts of Django and of projects that have their own.
 SHORTCUTS = frozenset(
     """get_object_or_404 aget_object_or_404 get_list_or_404 aget_list_or_404 get_object_or_400 get_object_or_403
@@ -160,5 +162,6 @@ def speaks_of_rows(some: Collection[str]) -> bool:
     """Whether a text, by all its words, can have to do with rows: where it doesn't, none are looked for."""
     if not _ROWS.isdisjoint(some) or not (FILTERS.isdisjoint(some) or SENDING.isdisjoint(some)):
         return True
-    has_session = not _OF_SESSION.isdisjoint(some)
-    return any("save" in word or (has_session and is_session_name(word)) for word in some)
+    if any("save" in word for word in some):
+        return True
+    return not _OF_SESSION.isdisjoint(some) and any(map(is_session_name, some))

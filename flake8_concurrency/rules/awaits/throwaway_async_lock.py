@@ -70,7 +70,7 @@ class ThrowawayAsyncLock(Rule):
         "{lock} is made anew by every task that comes here and keeps nobody out: make it once, in the module or in the"
         " object whose state it guards"
     )
-    gate = Gate(anchors=_CLASSES, context=(frozenset({"asyncio", "anyio", "trio"}),))
+    gate = Gate(anchors=_CLASSES, context=(frozenset({"asyncio", "anyio", "trio"}),), wants="callee")
 
     def visit_With(self, node: cst.With) -> None:
         if node.asynchronous is None:

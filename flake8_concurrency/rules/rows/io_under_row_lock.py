@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.lock_shapes import LOCKING, answers_lock, asks_lock
 from flake8_concurrency.model.locked_io import LockedWait
 from flake8_concurrency.rule import Gate, Rule
@@ -13,7 +14,7 @@ class IoUnderRowLock(Rule):
     """A request, a sleep, a program or a task is waited for or sent while rows are locked.
 
     Everybody who wants one of the rows waits as long as the other side takes: one slow server makes all of them slow,
-    and the connections run out. A task may also start before the commit, and wait for the very lock.
+    and the connections run out.
 
     Bad:
 
@@ -82,9 +83,10 @@ class IoUnderRowLock(Rule):
     quiet = True
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
+        function = self.file.definitions.functions[node]
         reported: set[cst.CSTNode] = set()
-        for wait in self.file.locked_io.of(self.file.definitions.functions[node]):
-            if wait.node not in reported:
+        for wait in self.file.locked_io.of(function):
+            if wait.node not in reported and not self._is_said(wait, function):
                 reported.add(wait.node)
                 self.report(
                     wait.node,
@@ -93,6 +95,13 @@ class IoUnderRowLock(Rule):
                     line=self.file.line(wait.lock),
                     remedy=_remedy(wait),
                 )
+
+    def _is_said(self, wait: LockedWait, function: FunctionInfo) -> bool:
+        """Whether CNC703, which is on, says of a task that it is sent before the commit."""
+        if not wait.is_dispatch or "CNC703" not in self.file.codes:
+            return False
+        sent = [early.dispatch.call for early in self.file.early_dispatches.of(function)]
+        return bool(wait.chain) or wait.node in sent
 
     def _call(self, wait: LockedWait) -> str:
         if not wait.chain:
