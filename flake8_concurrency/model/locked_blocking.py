@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
@@ -10,6 +12,7 @@ from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.lock_identity import LockIdentity
 from flake8_concurrency.model.locks import called_name, words
+from flake8_concurrency.model.pieces import below, last_name
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -20,6 +23,8 @@ _SERIAL = frozenset(
     """io write writer read reader send recv socket sock request connection conn connect serial api device port file db
     database session client http cursor command process proc update load loading init start refresh fetch""".split()
 )
+_TAKING = frozenset({"acquire", "acquire_lock", "enter_context"})
+_LOCK = "lock"
 _OWN = frozenset({"acquire", "wait", "wait_for"})
 
 
@@ -70,3 +75,20 @@ class LockedBlocking:
             if is_plain and not lock.keyed and _SERIAL.isdisjoint(words(lock.name)):
                 found.append(lock)
         return found[:1]
+
+
+# -- what the gate asks ------------------------------------------------------------------------------------------------
+
+
+def asks(root: ast.AST) -> Collection[str]:
+    """A lock, for a function that enters or acquires something."""
+    for node in below(root):
+        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if isinstance(node, ast.With | ast.AsyncWith) or (is_call and node.func.attr in _TAKING):  # type: ignore[attr-defined]
+            return {_LOCK}
+    return ()
+
+
+def answers(root: ast.AST, anchors: Collection[str]) -> Collection[str]:
+    """A lock, for a piece of the text that makes one, or names the class of one."""
+    return {_LOCK} if any(last_name(node) in anchors for node in below(root)) else ()

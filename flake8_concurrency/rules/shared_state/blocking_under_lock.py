@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.lock_nesting_shapes import answers, asks
+from flake8_concurrency.model.locked_blocking import answers, asks
 from flake8_concurrency.rule import Gate, Rule
 
 
