@@ -48,6 +48,7 @@ from flake8_concurrency.model.lazy_inits import LazyInits
 from flake8_concurrency.model.lock_nesting import LockNesting
 from flake8_concurrency.model.lock_order import LockOrder
 from flake8_concurrency.model.lock_regions import LockRegions
+from flake8_concurrency.model.locked_blocking import LockedBlocking
 from flake8_concurrency.model.locked_claims import LockedClaims
 from flake8_concurrency.model.locked_io import LockedIo
 from flake8_concurrency.model.locked_queries import LockedQueries
@@ -353,6 +354,10 @@ class FileModel:
     @cached_property
     def unsafe_releases(self) -> UnsafeReleases:
         return UnsafeReleases(self)
+
+    @cached_property
+    def locked_blocking(self) -> LockedBlocking:
+        return LockedBlocking(self)
 
     @cached_property
     def throwaway_locks(self) -> ThrowawayLocks:
