@@ -1,0 +1,189 @@
+"""The same questions about the project's other files: what an imported name is, and what it gives and does.
+
+A class or function of another file is told apart from those of the file itself: its kind has a `ClassElsewhere` or
+`FunctionElsewhere` where the file's own have a `ClassInfo` or `FunctionInfo`, so that nobody takes the nodes of another
+tree for nodes of this one. Files are read and parsed, never imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
+from flake8_concurrency.model.facts import UNDECIDED, Kind
+from flake8_concurrency.model.memo import Memo
+from flake8_concurrency.model.modules import Place
+
+if TYPE_CHECKING:
+    from flake8_concurrency.model.file import FileModel
+
+
+class ClassElsewhere(NamedTuple):
+    """A class of another file of the project."""
+
+    module: Module
+    info: ClassInfo
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    @property
+    def qualified_name(self) -> str:
+        return f"{self.module.dotted}.{self.info.name}"
+
+    @property
+    def own(self) -> Kind:
+        """The kind of its instances as its own file sees them."""
+        return Kind("instance", ref=self.info)
+
+
+class FunctionElsewhere(NamedTuple):
+    """A function or method of another file of the project."""
+
+    module: Module
+    info: FunctionInfo
+
+    @property
+    def qualified_name(self) -> str:
+        return f"{self.module.dotted}.{self.info.qualified_name}"
+
+
+class Module:
+    """Another file of the project, parsed when something is asked of it."""
+
+    def __init__(self, project: Project, path: str) -> None:
+        self.project = project
+        self.path = path
+        #: Its path from the project's root, as a message prints it.
+        self.name = os.path.relpath(path, project.root).replace(os.sep, "/")
+        self.dotted = self.name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+    @cached_property
+    def file(self) -> FileModel | None:
+        """Its model; None where it cannot be read or parsed."""
+        return self.project.make(self.path, Elsewhere(self.project, Place(self.project.root, self.path)))
+
+    def exported(self, name: str) -> Kind | None:
+        """The kind of what a name of the module stands for once it has been imported."""
+        return None if self.file is None else self.foreign(self.file.kinds.exported(name))
+
+    def foreign(self, kind: Kind | None) -> Kind | None:
+        """A kind of this file as other files see it."""
+        if kind is None or kind is UNDECIDED:
+            return kind
+        args = tuple(map(self.foreign, kind.args))
+        if isinstance(kind.ref, ClassInfo):
+            return Kind(kind.name, args, ClassElsewhere(self, kind.ref))
+        if isinstance(kind.ref, FunctionInfo):
+            return Kind("imported", args, FunctionElsewhere(self, kind.ref))
+        if kind.name == "partial":
+            # The call that made it stands in another tree.
+            return None
+        return Kind(kind.name, args, kind.ref)
+
+    def attribute(self, kind: Kind, name: str) -> Kind | None:
+        """The kind of an attribute of a value, whose class this file defines."""
+        return None if self.file is None else self.foreign(self.file.kinds.attribute(kind, name))
+
+    def member(self, info: ClassInfo, name: str, *, of_class: bool = False) -> tuple[Kind | None] | None:
+        """What an object, or with `of_class` the class, has from one class of this file, without its bases."""
+        if self.file is None or not (name in info.methods or name in info.attributes or name in info.assigned):
+            return None
+        own = Kind("instance", ref=info)
+        if of_class:
+            return (self.foreign(self.file.kinds.attribute(Kind("type", (own,)), name)),)
+        found = self.file.kinds.own_member(info, own, name)
+        return None if found is None else (self.foreign(found[0]),)
+
+    def lineage(self, info: ClassInfo) -> list[Kind | None]:
+        """What a class of this file derives from, itself first."""
+        if self.file is None:
+            return [None]
+        return [self.foreign(base) for base in self.file.kinds.lineage(Kind("instance", ref=info))]
+
+    def returned(self, info: FunctionInfo, receiver: Kind | None) -> Kind | None:
+        """What calling a function of this file gives."""
+        return None if self.file is None else self.foreign(self.file.kinds.returned(info, self._own(receiver)))
+
+    def _own(self, kind: Kind | None) -> Kind | None:
+        """A receiver as this file sees it; None where it is of another file's class."""
+        if kind is not None and kind.name == "type":
+            inner = self._own(kind.args[0])
+            return None if inner is None else Kind("type", (inner,))
+        if kind is not None and isinstance(kind.ref, ClassElsewhere) and kind.ref.module is self:
+            return kind.ref.own
+        return None
+
+
+#: Makes the model of a file, given its path and its view of the others; None where it cannot be read or parsed.
+Making = Callable[[str, "Elsewhere"], "FileModel | None"]
+#: Tells whether it can make a difference what a name of a file is: its path, and the name.
+Mattering = Callable[[str, str], bool]
+
+
+class Project:
+    """The files below one root, each parsed at most once."""
+
+    def __init__(self, root: str, make: Making, matters: Mattering) -> None:
+        self.root = root
+        self.make = make
+        self.matters = matters
+        #: Files may import each other, so what is found out about them is kept in one place.
+        self.memo = Memo()
+        self._modules: dict[str, Module] = {}
+
+    def module(self, path: str) -> Module:
+        found = self._modules.get(path)
+        if found is None:
+            found = self._modules[path] = Module(self, path)
+        return found
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+
+class Elsewhere:
+    """The project as one of its files sees it."""
+
+    def __init__(self, project: Project, place: Place) -> None:
+        self.project = project
+        self._place = place
+        self._found: dict[str, Kind | None] = {}
+
+    def imported(self, target: str) -> Kind | None:
+        """What an imported dotted name is; None where it is nothing of the project, or not known."""
+        if target in self._found:
+            return self._found[target]
+        kind = self._find(target)
+        if kind is not UNDECIDED:
+            self._found[target] = kind
+        return kind
+
+    def _find(self, target: str) -> Kind | None:
+        found = self._place.find(target)
+        if found is None or not found[1]:
+            return None
+        path, names = found
+        if path == self._place.path or not self.project.matters(path, names[0]):
+            return None
+        module = self.project.module(path)
+        kind = module.exported(names[0])
+        if module.file is not None:
+            for name in names[1:]:
+                kind = attribute(kind, name)
+        return kind
+
+
+def attribute(kind: Kind | None, name: str) -> Kind | None:
+    """The kind of an attribute of a value that another file knows."""
+    if kind is None:
+        return None
+    if isinstance(kind.ref, ClassElsewhere):
+        return kind.ref.module.attribute(kind.ref.own, name)
+    if kind.name == "type" and kind.args[0] is not None and isinstance(kind.args[0].ref, ClassElsewhere):
+        return kind.args[0].ref.module.attribute(Kind("type", (kind.args[0].ref.own,)), name)
+    return None
