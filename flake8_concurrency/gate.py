@@ -122,6 +122,8 @@ def seeds(gate: Gate, outline: Outline) -> set[Unit]:
     if gate.reaches:
         return _entering_on_loop(gate, anchors, outline)
     found = {unit for unit in outline.units if _has_anchor(unit, gate, anchors, outline)}
+    if gate.looks is not None:
+        found = {unit for unit in found if gate.looks(unit.node, anchors)}
     if gate.only_async:
         # What runs once may read files: whoever runs it tells.
         found |= _starting(found, outline)
@@ -182,9 +184,15 @@ def _leads_to_context(unit: Unit, gate: Gate, outline: Outline) -> bool:
 
 def _is_anchor(call: Called, unit: Unit, gate: Gate, anchors: set[str], outline: Outline) -> bool:
     """Whether a call is of an anchor, and what is called can have a kind that the gate's words name."""
+    told: tuple[frozenset[str], ...] = ()
+    if gate.may is not None and call.call is not None:
+        group = gate.may(call.call)
+        if group is None:
+            return False
+        told = (group,)
     if call.name in anchors and all(
         outline.flows(call.words, unit, outline.evidence(group))
-        for group in (*gate.context, *_needs(call.name, gate, outline))
+        for group in (*gate.context, *_needs(call.name, gate, outline), *told)
     ):
         return True
     return ANY in anchors and outline.flows(call.words, unit, outline.evidence(gate.needs[ANY]))

@@ -67,6 +67,12 @@ class Gate(NamedTuple):
 
     `awaited` also takes calls that are awaited, and `async with` as an anchor for what it calls.
 
+    `may` is asked about each call of an anchor that is not awaited: it gives words of the sense of `needs`, and None
+    for a call that can't be meant.
+
+    `looks` is asked about a function in which an anchor is called, with all names of anchors: whether a finding could
+    stand there by its shape.
+
     `speaks` is asked once about all words of the text, and tells whether it speaks at all of what the rule is about.
 
     `only_async` wants the anchor called inside an `async def` and not awaited. `reaches` also takes a call of a
@@ -88,6 +94,8 @@ class Gate(NamedTuple):
     keeps: re.Pattern[str] | None = None
     nearest: bool = False
     speaks: Callable[[Collection[str]], bool] | None = None
+    looks: Callable[[ast.AST, Collection[str]], bool] | None = None
+    may: Callable[[ast.Call], frozenset[str] | None] | None = None
 
 
 class Rule(cst.CSTVisitor):

@@ -56,10 +56,14 @@ class Called:
     `with`, `for` and `if` call too; their words are those of what they enter, read and test.
     """
 
-    __slots__ = ("_giving", "_node", "_words", "name", "on_loop")
+    __slots__ = ("_giving", "_node", "_words", "call", "name", "on_loop")
 
-    def __init__(self, name: str, on_loop: bool, node: ast.AST, giving: Collection[str]) -> None:
+    def __init__(
+        self, name: str, on_loop: bool, node: ast.AST, giving: Collection[str], call: ast.Call | None = None
+    ) -> None:
         self.name, self.on_loop = name, on_loop
+        #: The call itself, where it is one.
+        self.call = call
         self._node, self._giving = node, giving
         self._words: set[str] | None = None
 
@@ -267,7 +271,7 @@ def calls(root: ast.AST, giving: Collection[str] = GIVING) -> list[Called]:
         kind = node.__class__
         if kind is ast.Call:
             names = last_names(node.func)  # type: ignore[attr-defined]
-            found += [Called(name, on_loop, node.func, giving) for name in names]  # type: ignore[attr-defined]
+            found += [Called(name, on_loop, node.func, giving, node) for name in names]  # type: ignore[attr-defined, arg-type]
             if node.args and not _READING.isdisjoint(names):  # type: ignore[attr-defined]
                 found.append(Called("for", on_loop, node.args[0], giving))  # type: ignore[attr-defined]
         elif kind is ast.With:

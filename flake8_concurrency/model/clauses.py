@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from flake8_concurrency.model.locks import words
+from flake8_concurrency.model.locks import is_class_word, words
 from flake8_concurrency.model.spelling import dotted
-from flake8_concurrency.model.vocabulary import CLASS_WORDS
 
 _DJANGO_LAZY = frozenset(
     """all filter exclude order_by distinct select_related prefetch_related annotate alias defer only using reverse
@@ -107,7 +106,7 @@ def names_class(node: cst.BaseExpression) -> bool:
     bare = name.lstrip("_")
     if bare[:1].isupper() and any(letter.islower() for letter in bare):
         return not (isinstance(node, cst.Attribute) and _is_capital(node.value))
-    return not CLASS_WORDS.isdisjoint(words(name))
+    return is_class_word(name)
 
 
 def _is_capital(node: cst.BaseExpression) -> bool:

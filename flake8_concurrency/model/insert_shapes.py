@@ -22,9 +22,9 @@ from flake8_concurrency.model.insert_words import (
     is_for_numbers,
     is_store_name,
 )
-from flake8_concurrency.model.locks import words
+from flake8_concurrency.model.locks import is_class_word, words
 from flake8_concurrency.model.pieces import below, inside, last_name, remembered
-from flake8_concurrency.model.vocabulary import BY_KEY, CLASS_WORDS, FILTERS, MANAGERS, SHORTCUTS
+from flake8_concurrency.model.vocabulary import BY_KEY, FILTERS, MANAGERS, SHORTCUTS
 
 #: Answered by every look: asked where an insert does not name its model.
 _ANY = "*"
@@ -151,11 +151,15 @@ def _looked_by(call: ast.Call) -> set[str]:
                 if isinstance(part, ast.Compare):
                     found |= _looked_for(part.left)
     if isinstance(call.func, ast.Attribute):
-        if name in _RECORD:
+        if name in _RECORD and (name == "select" or call.keywords or any(map(_compares, call.args))):
             found |= _looked_for(call.func.value)
         if name in FINDING and _is_store(call.func.value):
             found.add(_STORE)
     return found
+
+
+def _compares(node: ast.AST) -> bool:
+    return any(isinstance(part, ast.Compare) for part in ast.walk(node))
 
 
 def _looked_for(node: ast.AST) -> set[str]:
@@ -254,7 +258,7 @@ def _may_be_class(node: ast.AST) -> bool:
 
 
 def _is_class_word(name: str) -> bool:
-    return not CLASS_WORDS.isdisjoint(words(name)) and not _is_capital(name)
+    return is_class_word(name) and not _is_capital(name)
 
 
 def _is_capital(name: str) -> bool:

@@ -11,6 +11,7 @@ import libcst as cst
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.spelling import last_name
+from flake8_concurrency.model.vocabulary import CLASS_NOUNS, CLASS_WORDS
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -35,6 +36,12 @@ _STRICT = re.compile(
 def words(name: str) -> list[str]:
     """`getForUpdate`, `get_for_update` -> get, for, update."""
     return [part.lower() for part in _PARTS.findall(name)]
+
+
+def is_class_word(name: str) -> bool:
+    """Whether a name says that it holds a mapped class: `cls`, `model`, `model_class`; a `model_name` does not."""
+    parts = words(name)
+    return not CLASS_WORDS.isdisjoint(parts) and parts[-1] in CLASS_NOUNS
 
 
 def is_lock_name(name: str) -> bool:

@@ -21,11 +21,11 @@ from flake8_concurrency.model.insert_words import (
     RECORD_READS,
     is_store_name,
 )
-from flake8_concurrency.model.locks import called_name, words
+from flake8_concurrency.model.locks import called_name, is_class_word, words
 from flake8_concurrency.model.reads import Read
 from flake8_concurrency.model.spelling import dotted, last_name
 from flake8_concurrency.model.tree import COMPREHENSIONS
-from flake8_concurrency.model.vocabulary import BY_KEY, CLASS_WORDS, SESSION_NAMES, is_session_name
+from flake8_concurrency.model.vocabulary import BY_KEY, SESSION_NAMES, is_session_name
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -473,7 +473,7 @@ class Looks:
         if last in ("cls", "self", "__class__"):
             function = self._file.function_of(at)
             return function.owner.name if function is not None and function.owner is not None else last
-        return dotted(model) if last.islower() and not CLASS_WORDS.isdisjoint(words(last)) else last
+        return dotted(model) if last.islower() and is_class_word(last) else last
 
 
 def keys_of(links: tuple[cst.CSTNode, ...]) -> tuple[Key, ...]:

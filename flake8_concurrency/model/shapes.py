@@ -9,13 +9,12 @@ import ast
 import re
 from collections.abc import Collection, Iterable, Iterator
 
-from flake8_concurrency.model.locks import words
+from flake8_concurrency.model.locks import is_class_word, words
 from flake8_concurrency.model.pieces import STORED, Function, below, inside, last_name, remembered
 from flake8_concurrency.model.vocabulary import (
     BY_KEY,
     CHANGING,
     CHOOSING,
-    CLASS_WORDS,
     COMBINING,
     COMMITS,
     COPYING,
@@ -171,7 +170,7 @@ def _may_be_class(node: ast.AST) -> bool:
     if isinstance(node, ast.Call) or name == "class__":
         return True
     is_capital = name[:1].isupper() and not name.isupper()
-    return is_capital or not CLASS_WORDS.isdisjoint(words(name))
+    return is_capital or is_class_word(name)
 
 
 def asks_claim(root: ast.AST) -> set[str]:

@@ -43,6 +43,8 @@ DISPATCHING = frozenset(
 MANAGERS = frozenset({"objects", "all_objects", "_default_manager", "_base_manager"})
 #: Words in the names of variables that hold a class.
 CLASS_WORDS = frozenset({"cls", "klass", "model", "mapper", "entity"})
+#: What such a name ends with: a `model_name` is a name.
+CLASS_NOUNS = CLASS_WORDS | {"class", "type"}
 #: The shortcuts of Django and of projects that have their own.
 SHORTCUTS = frozenset(
     """get_object_or_404 aget_object_or_404 get_list_or_404 aget_list_or_404 get_object_or_400 get_object_or_403

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from flake8_concurrency.model.drop_shapes import may_drop
 from flake8_concurrency.model.spelling import last_name
 from flake8_concurrency.rule import Gate, Rule
 
@@ -82,7 +83,9 @@ class DroppedTask(Rule):
         "nobody keeps the task of {call}: it may be collected before it is done, and its exception is lost; keep it in"
         " a set until it is done, use an asyncio.TaskGroup, or flake8_concurrency.runtime.background"
     )
-    gate = Gate(anchors=frozenset({"create_task", "ensure_future", "Task"}), context=(frozenset({"asyncio"}),))
+    gate = Gate(
+        anchors=frozenset({"create_task", "ensure_future", "Task"}), context=(frozenset({"asyncio"}),), looks=may_drop
+    )
     quiet = True
     overlaps = ("RUF006",)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import libcst as cst
 
 from flake8_concurrency.knowledge.waiting import PATIENT, REQUESTS
@@ -13,6 +15,20 @@ from flake8_concurrency.rule import Gate, Rule
 _PLAIN = calling_words(*REQUESTS)
 _PATIENT = calling_words(*PATIENT)
 _WORDS = {name: _PLAIN.get(name, frozenset()) | _PATIENT.get(name, frozenset()) for name in {*_PLAIN, *_PATIENT}}
+_ANY_PLAIN: frozenset[str] = frozenset().union(*_PLAIN.values())
+_ANY: frozenset[str] = _ANY_PLAIN.union(*_PATIENT.values())
+#: What a dict has as well, where it is given a key.
+_OF_DICTS = frozenset({"get", "options", "patch"})
+
+
+def _may_wait(call: ast.Call) -> frozenset[str] | None:
+    """Only a client that waits for ever of itself does so without a `timeout=`, and a key without a slash is no URL."""
+    timeout = next((word.value for word in call.keywords if word.arg == "timeout"), None)
+    if timeout is not None:
+        return _ANY if not isinstance(timeout, ast.Constant) or timeout.value is None else None
+    url = call.args[0] if call.args else None
+    is_key = isinstance(url, ast.Constant) and isinstance(url.value, str) and "/" not in url.value
+    return None if is_key and isinstance(call.func, ast.Attribute) and call.func.attr in _OF_DICTS else _ANY_PLAIN
 
 
 class HttpWithoutTimeout(Rule):
@@ -56,7 +72,7 @@ class HttpWithoutTimeout(Rule):
     code = "CNC209"
     name = "http-without-timeout"
     message = "{call}() has no timeout and waits for ever if the server never answers: pass timeout="
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, keeps=KEEPS)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, keeps=KEEPS, may=_may_wait)
     quiet = True
     overlaps = ("S113",)
 
