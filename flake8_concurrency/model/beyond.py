@@ -107,7 +107,7 @@ class Beyond:
 
     def told(self, chain: FarChain) -> str:
         """`load_user → _fetch (app/http.py:14) → requests.get (app/http.py:15)`."""
-        parts = []
+        parts: list[str] = []
         for place in chain.places:
             name = place.function.qualified_name
             if place.module is not None:

@@ -70,7 +70,10 @@ class Callees:
                 return None
             return kind.ref
         made = kind.args[0] if kind.name == "type" else None
-        for name in _CONSTRUCTORS if made is not None else ():
+        return None if made is None else self._constructor_elsewhere(made)
+
+    def _constructor_elsewhere(self, made: Kind) -> FunctionElsewhere | None:
+        for name in _CONSTRUCTORS:
             for base in self._kinds.lineage(made):
                 if base is None:
                     return None

@@ -62,7 +62,14 @@ _NO_ARGUMENTS = cst.Call(cst.Name("_"))
 class Kinds:
     """Evaluates the expressions of one file: answers most questions through its parts, which ask it in turn."""
 
-    def __init__(self, tree: Tree, names: Names, definitions: Definitions, elsewhere: Elsewhere | None = None, memo: Memo | None = None) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        names: Names,
+        definitions: Definitions,
+        elsewhere: Elsewhere | None = None,
+        memo: Memo | None = None,
+    ) -> None:
         self.tree = tree
         self.names = names
         self.definitions = definitions
