@@ -237,7 +237,13 @@ def blocking(rule: type[Rule], outline: Outline, configured: Collection[str], co
     """The units that reach what a rule about helpers looks for, through sync code."""
     gate = rule.gate_for(configured, codes)
     anchors = outline.other_names(_live(gate, outline))
-    return _reached([unit for unit in outline.units if _reaches_anchor(unit, gate, anchors, outline)], outline)[0]
+    fresh = [
+        unit
+        for unit in outline.units
+        if _reaches_anchor(unit, gate, anchors, outline)
+        or any(not call.on_loop and outline.enters_abroad(call, unit) for call in unit.calls)
+    ]
+    return _reached(fresh, outline)[0]
 
 
 def _reached(fresh: list[Unit], outline: Outline) -> tuple[set[Unit], set[str], set[str]]:

@@ -598,6 +598,15 @@ class Outline:
         fruitless.update(came_from)
         return False
 
+    def sources(self, word: str, unit: Unit | None) -> list[tuple[str, Unit | None]]:
+        """Where the kind of a word of a unit may come from: other words, each with its unit where that matters."""
+        return self._sources((word, None) if unit is None else _step(word, unit))
+
+    def providing(self, word: str) -> list[Unit]:
+        """The units that provide a name or an attribute."""
+        name = words.bare(word)
+        return [*self._by_name.get(name, ()), *self._by_attr.get(name, ())]
+
     def _providers(self, word: str, unit: Unit | None) -> list[Unit]:
         name = words.bare(word)
         return self._attribute(name, None if name == word else unit)

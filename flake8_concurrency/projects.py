@@ -11,23 +11,23 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from flake8_concurrency.gate import blocking, whole
+from flake8_concurrency.gate import blocking
 from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.knowledge.words import blocking_words
 from flake8_concurrency.model.file import FileModel, Run
-from flake8_concurrency.model.modules import Place, read, root_of
+from flake8_concurrency.model.modules import Place, root_of
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.project import Elsewhere, Project
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.options import Options
 from flake8_concurrency.outline import Abroad, Outline, Unit
 from flake8_concurrency.rules.event_loop.blocking_helper import BlockingHelper
-from flake8_concurrency.summaries import Summaries, parsed
+from flake8_concurrency.summaries import Summaries
 
 #: What flake8 calls a file that it was not told the name of.
 _NAMELESS = frozenset({"stdin", "-", ""})
-#: So many other files are kept parsed; when there are more, all are let go before the next file.
-_MOST_MODULES = 80
+#: So many parts of other files are kept parsed; when there are more, all are let go before the next file.
+_MOST_MODULES = 400
 
 _OFF: Mapping[str, Abroad] = MappingProxyType({})
 
@@ -52,22 +52,20 @@ class _Opened:
         self._project = self._opened()
 
     def _opened(self) -> Project:
-        return Project(self._root, self._make, self._summaries.matters)
+        return Project(self._root, self._make, self._summaries)
 
     def _blocking(self, outline: Outline) -> set[Unit]:
         return blocking(BlockingHelper, outline, self._run.configured, self._run.codes)
 
-    def _make(self, path: str, elsewhere: Elsewhere) -> FileModel | None:
-        """The model of another file; None where it cannot be read or parsed."""
-        text = read(path)
-        tree = None if text is None else parsed(text)
-        if text is None or tree is None:
+    def _make(self, path: str, name: str, elsewhere: Elsewhere) -> FileModel | None:
+        """The model of a part of another file; None where it cannot be read or parsed."""
+        part = self._summaries.part(path, name)
+        if part is None:
             return None
         try:
-            module = cst.parse_module(text)
+            module = cst.parse_module(part.text)
         except (cst.ParserSyntaxError, RecursionError):
             return None
-        part = whole((), text.splitlines(keepends=True), tree)
         module_tree = Tree(module)
         positions = Positions(module_tree, part.starts, part.lines)
         memo = elsewhere.project.memo

@@ -9,38 +9,31 @@ from __future__ import annotations
 import ast
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from flake8_concurrency.model.modules import Place, read
 from flake8_concurrency.outline import Abroad, Outline, Unit, units
-from flake8_concurrency.words import FUNCTIONS
+from flake8_concurrency.words import FUNCTIONS, bare
 
-#: So many outlines are kept: they hold the whole tree of a file.
-_MOST_OUTLINES = 48
-#: No search looks into more names than this.
-_MOST_NAMES = 400
-#: Names of a module that are looked up in it.
+#: Outlines of so many lines are kept: they hold the whole tree of a file.
+_MOST_LINES = 100_000
+#: Calls are followed through so many other files: hidden ones are one or two deep.
+_DEEPEST = 1
+#: A file, and a name that is looked up in it: "" for the file as a whole.
 _Name = tuple[str, str]
-
-
-class _Part(NamedTuple):
-    """What one name of a module contributes by itself."""
-
-    #: The words by which kinds are told, among those that it leads to.
-    words: frozenset[str]
-    #: The names by which something that blocks is entered, and those of all else.
-    blocking: frozenset[str]
-    others: frozenset[str]
-    #: The names of other files that it mentions.
-    leads: tuple[_Name, ...]
-
-
-_NOTHING = _Part(frozenset(), frozenset(), frozenset(), ())
-
-
 #: Tells which units of an outline reach something that blocks: the part of the gate that is asked here.
 Blocks = Callable[[Outline], Collection[Unit]]
+
+
+class Part(NamedTuple):
+    """The part of a file that tells what one of its names is and does: its text, and where that stands in the file."""
+
+    text: str
+    #: The lines of the text on which its module-level statements begin, from 1, and for each line its line in the file.
+    starts: list[int]
+    lines: list[int]
 
 
 class Summaries:
@@ -50,114 +43,210 @@ class Summaries:
         self._root = root
         self._vocabulary = vocabulary
         self._blocks = blocks
-        self._outlines: OrderedDict[str, _Summary | None] = OrderedDict()
-        self._parts: dict[_Name, _Part] = {}
-        self._reached: dict[_Name, Abroad] = {}
+        self._read: OrderedDict[str, _File | None] = OrderedDict()
+        self._lines = 0
+        self._told: dict[tuple[_Name, int], Abroad] = {}
 
-    def imports(self, tree: ast.Module, filename: str) -> dict[str, Abroad]:
+    def imports(self, tree: ast.Module, path: str) -> dict[str, Abroad]:
         """What the names that a file imports from others of the project may contribute; those that matter only."""
+        return self._abroad(_first_party(tree, Place(self._root, path)), _DEEPEST)
+
+    def _abroad(self, imported: Iterable[tuple[str, _Name]], depth: int) -> dict[str, Abroad]:
         found: dict[str, Abroad] = {}
-        for local, name in _first_party(tree, Place(self._root, filename)):
-            told = self.of(name)
+        for local, name in imported:
+            told = self.of(name, depth)
             if told.words or told.blocking:
-                before = found.get(local)
-                found[local] = (
-                    told if before is None else Abroad(before.words | told.words, before.blocking | told.blocking)
-                )
+                known = found.get(local, _NOTHING)
+                found[local] = Abroad(known.words | told.words, known.blocking | told.blocking)
         return found
 
     def matters(self, path: str, name: str) -> bool:
         """Whether it can make a difference what a name of a file is."""
-        told = self.of((path, name))
+        told = self.of((path, name), _DEEPEST)
         return bool(told.words or told.blocking)
 
-    def of(self, name: _Name) -> Abroad:
-        """What a name of a file contributes, with all that it leads to."""
-        found = self._reached.get(name)
+    def shape(self, path: str, name: str) -> str:
+        """Whether a name of a file is surely a function (`def`) or a class (`class`); empty when it is neither."""
+        file = self._file(path)
+        return "" if file is None else file.shapes.get(name, "")
+
+    def gives_kind(self, path: str, name: str) -> bool:
+        """Whether a name of a file has a kind that matters, or gives one."""
+        return bool(self.of((path, name), _DEEPEST).words)
+
+    def of(self, name: _Name, depth: int) -> Abroad:
+        """What a name of a file contributes, with what it leads to through so many other files."""
+        found = self._told.get((name, depth))
         if found is None:
-            found = self._reached[name] = self._search(name)
+            summary = self._summary(name[0], depth)
+            found = _NOTHING if summary is None else summary.told(name[1])
+            self._told[name, depth] = found
         return found
 
-    def _search(self, name: _Name) -> Abroad:
-        seen = {name}
-        pending = [name]
-        parts: list[_Part] = []
-        while pending and len(seen) < _MOST_NAMES:
-            part = self._part(pending.pop())
-            parts.append(part)
-            for other in part.leads:
-                if other not in seen:
-                    seen.add(other)
-                    pending.append(other)
-        words = frozenset().union(*(part.words for part in parts))
-        blocking = [part.blocking for part in parts if part.blocking]
-        if not blocking:
-            return Abroad(words, frozenset())
-        # What calls something that blocks in another file does too.
-        callers = (part.others for part in parts if part.leads)
-        return Abroad(words, frozenset().union(*blocking, *callers))
+    def part(self, path: str, name: str) -> Part | None:
+        """The part of a file that tells what a name is and does; None where it cannot be read or parsed."""
+        summary = self._summary(path, _DEEPEST)
+        return None if summary is None else summary.part(name)
 
-    def _part(self, name: _Name) -> _Part:
-        found = self._parts.get(name)
+    def _summary(self, path: str, depth: int) -> _Summary | None:
+        file = self._file(path)
+        if file is None:
+            return None
+        found = file.summaries.get(depth)
         if found is None:
-            summary = self._summary(name[0])
-            found = self._parts[name] = _NOTHING if summary is None else summary.part(name[1])
+            abroad = self._abroad(file.imported, depth - 1) if depth else {}
+            for known in file.summaries.values():
+                if known.abroad == abroad:
+                    found = known
+                    break
+            else:
+                found = _Summary(file, abroad, self._vocabulary, self._blocks)
+            file.summaries[depth] = found
         return found
 
-    def _summary(self, path: str) -> _Summary | None:
-        if path in self._outlines:
-            self._outlines.move_to_end(path)
-            return self._outlines[path]
-        found = self._outlines[path] = self._read(path)
-        if len(self._outlines) > _MOST_OUTLINES:
-            self._outlines.popitem(last=False)
-        return found
-
-    def _read(self, path: str) -> _Summary | None:
+    def _file(self, path: str) -> _File | None:
+        if path in self._read:
+            self._read.move_to_end(path)
+            return self._read[path]
         text = read(path)
         tree = None if text is None else parsed(text)
-        if text is None or tree is None:
-            return None
-        outline = Outline(list(units(tree, text.splitlines(keepends=True))))
-        leads: dict[str, list[_Name]] = {}
-        for local, name in _first_party(tree, Place(self._root, path)):
-            leads.setdefault(local, []).append(name)
-        return _Summary(outline, leads, self._vocabulary, self._blocks)
+        found = None
+        if text is not None and tree is not None:
+            found = _File(text.splitlines(keepends=True), tree, Place(self._root, path))
+        self._read[path] = found
+        self._lines += 0 if found is None else len(found.lines)
+        while self._lines > _MOST_LINES and len(self._read) > 1:
+            _, dropped = self._read.popitem(last=False)
+            self._lines -= 0 if dropped is None else len(dropped.lines)
+        return found
+
+
+class _File:
+    """A file that was read, and what is known of it: more, the more files are looked into."""
+
+    def __init__(self, lines: list[str], tree: ast.Module, place: Place) -> None:
+        self.lines = lines
+        self.units = list(units(tree, lines))
+        self.imported = list(_first_party(tree, place))
+        self.summaries: dict[int, _Summary] = {}
+        self.shapes: dict[str, str] = {}
+        for unit in self.units:
+            for name in unit.provides_names if unit.header is None else ():
+                known = "def" if isinstance(unit.node, FUNCTIONS) else "class"
+                is_plain = isinstance(unit.node, (*FUNCTIONS, ast.ClassDef)) and unit.node.name == name
+                self.shapes[name] = known if is_plain and name not in self.shapes else ""
 
 
 class _Summary:
-    """One file's outline, and what its names lead to."""
+    """What the names of one file lead to."""
 
-    def __init__(
-        self, outline: Outline, leads: dict[str, list[_Name]], vocabulary: frozenset[str], blocks: Blocks
-    ) -> None:
-        self._outline = outline
-        self._leads = leads
+    def __init__(self, file: _File, abroad: Mapping[str, Abroad], vocabulary: frozenset[str], blocks: Blocks) -> None:
+        self.abroad = abroad
+        self._lines = file.lines
+        self._outline = Outline(file.units, abroad)
         self._vocabulary = vocabulary
-        self._reaching = frozenset(blocks(outline))
+        self._blocks = blocks
+        self._methods: dict[Unit, list[Unit]] = {}
+        for unit in file.units:
+            if unit.header is not None:
+                self._methods.setdefault(unit.header, []).append(unit)
 
-    def part(self, name: str) -> _Part:
+    @cached_property
+    def _reaching(self) -> frozenset[Unit]:
+        return frozenset(self._blocks(self._outline))
+
+    def told(self, name: str) -> Abroad:
         """What a name of the file contributes; without a name, the whole file."""
-        found = set(self._outline.units) if not name else self._closure(name)
-        named = [unit for unit in found if not unit.is_import]
-        spelled = set().union(*(unit.spelled | unit.imported for unit in found))
-        locals_ = self._leads.keys() & spelled
-        return _Part(
-            frozenset(spelled & self._vocabulary),
-            frozenset(entry for unit in named if unit in self._reaching for entry in unit.entries),
-            frozenset(entry for unit in named if isinstance(unit.node, FUNCTIONS) for entry in unit.entries),
-            tuple(sorted({lead for local in locals_ for lead in self._leads[local]})),
-        )
+        imported = self.abroad.get(name, _NOTHING)
+        named = [unit for unit in self._outline.units if not name or name in unit.provides_names]
+        words, leads = self._kind_words(name, named)
+        reached = set(named)
+        for unit in named:
+            reached.update(self._methods.get(unit, ()))
+        blocking = {entry for unit in reached & self._reaching for entry in unit.entries}
+        for lead in leads:
+            words |= self.abroad[lead].words
+            blocking |= self.abroad[lead].blocking
+        return Abroad(frozenset(words) | imported.words, frozenset(blocking) | imported.blocking)
 
-    def _closure(self, name: str) -> set[Unit]:
-        """What a name leads to; of a class, all its methods."""
-        found: set[Unit] = set()
-        fresh = {unit for unit in self._outline.units if name in unit.provides_names}
+    def _kind_words(self, name: str, named: list[Unit]) -> tuple[set[str], set[str]]:
+        """The words of the vocabulary from which a name may have its kind, and the names from abroad among them."""
+        words: set[str] = set()
+        leads: set[str] = set()
+        seen: set[Unit] = set()
+        steps = {(word, unit) for unit in named for word in ([name] if name else unit.provides_names)}
+        pending = list(steps)
+        while pending:
+            word, unit = pending.pop()
+            leads.update({bare(word)} & self.abroad.keys())
+            words.update({bare(word)} & self._vocabulary)
+            found = list(self._outline.sources(word, unit))
+            for provider in self._outline.providing(word):
+                if provider.is_import:
+                    words |= provider.imported & self._vocabulary
+                elif provider not in seen:
+                    seen.add(provider)
+                    # Whatever an object of a class has may be asked for.
+                    for method in self._methods.get(provider, ()):
+                        found += [(attr, method) for attr in method.provides_attrs]
+                    if isinstance(provider.node, ast.ClassDef):
+                        found += [(attr, provider) for attr in provider.provides_attrs]
+            for step in found:
+                if step not in steps:
+                    steps.add(step)
+                    pending.append(step)
+        return words, leads
+
+    def part(self, name: str) -> Part:
+        """The part of the file that tells what a name is and does."""
+        kept: set[Unit] = set()
+        fresh = {unit for unit in self._outline.units if name in unit.provides_names and not unit.is_import}
         while fresh:
-            found |= self._outline.led_to(frozenset(fresh))
-            headers = {unit for unit in found if isinstance(unit.node, ast.ClassDef)}
-            fresh = {unit for unit in self._outline.units if unit.header in headers and unit not in found}
-        return found
+            kept |= self._outline.support(fresh)
+            wanted = {method for unit in kept for method in self._methods.get(unit, ()) if self._is_telling(method)}
+            wanted |= {other for unit in kept & self._reaching for other in self._outline.targets(unit) & self._reaching}
+            fresh = wanted - kept
+        return _cut(self._outline.units, kept, self._lines)
+
+    def _is_telling(self, method: Unit) -> bool:
+        """Whether a method reaches something that blocks, or gives or stores something of a kind that matters."""
+        if method in self._reaching or method.node.name.startswith("__"):  # type: ignore[attr-defined]
+            return True
+        words, leads = self._kind_words(method.node.name, [method])  # type: ignore[attr-defined]
+        return bool(words or leads) or len(method.provides_attrs) > 1
+
+
+_NOTHING = Abroad(frozenset(), frozenset())
+#: Stands for a function that was left out: nothing is known of it, and a class does not inherit another instead.
+_UNKNOWN = "..."
+
+
+def _cut(parts: Iterable[Unit], kept: set[Unit], lines: list[str]) -> Part:
+    text: list[str] = []
+    origin: list[int] = []
+    starts: list[int] = []
+    top = [unit for unit in parts if unit.header is None]
+    methods: dict[Unit, list[Unit]] = {}
+    for unit in parts:
+        if unit.header is not None:
+            methods.setdefault(unit.header, []).append(unit)
+    for unit in top:
+        if unit not in kept and not unit.is_import:
+            continue
+        starts.append(len(text) + 1 + getattr(unit.node, "lineno", unit.first) - unit.first)
+        dropped = {method.first: method for method in methods.get(unit, ()) if method not in kept}
+        number = unit.first
+        while number <= unit.last:
+            line = lines[number - 1]
+            origin.append(number)
+            method = dropped.get(number)
+            if method is not None:
+                indentation = line[: len(line) - len(line.lstrip())]
+                line = f"{indentation}{method.node.name} = {_UNKNOWN}\n"  # type: ignore[attr-defined]
+                number = method.last
+            text.append(line if line.endswith("\n") else line + "\n")
+            number += 1
+    return Part("".join(text), starts, [*origin, len(lines)])
 
 
 def parsed(text: str) -> ast.Module | None:

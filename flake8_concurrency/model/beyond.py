@@ -28,6 +28,11 @@ class Place(NamedTuple):
     module: Module | None
     function: FunctionInfo
 
+    @property
+    def where(self) -> str:
+        """The other file, from the project's root; empty for the file itself."""
+        return "" if self.module is None else self.module.name
+
 
 class FarChain(NamedTuple):
     """How a call reaches a leaf in another file: through these functions, in order."""
@@ -79,7 +84,8 @@ class Beyond:
         for step in functions.steps(place.function):
             yield step.node, Place(place.module, step.function)
         for far in functions.far_steps(place.function):
-            yield far.node, Place(far.function.module, far.function.info)
+            if far.function.known is not None:
+                yield far.node, Place(far.function.module, far.function.known)
 
     def _from(self, first: Place) -> tuple[tuple[tuple[Place, ...], Leaf], ...]:
         """The shortest ways from a function to leaves in other files, one for each category, files last."""

@@ -88,7 +88,7 @@ class CallKinds:
         if callee.name == "method":
             return self._of_method(callee, node)
         if isinstance(callee.ref, FunctionElsewhere):
-            return callee.ref.module.returned(callee.ref.info, callee.args[0] if callee.args else None)
+            return callee.ref.module.returned(callee.ref, callee.args[0] if callee.args else None)
         if callee.name == "partial":
             return self.of(callee.args[0], node)
         if callee.name == "union":

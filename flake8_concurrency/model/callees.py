@@ -64,11 +64,8 @@ class Callees:
         if kind is None:
             return None
         if isinstance(kind.ref, FunctionElsewhere):
-            owner = kind.ref.module.file
             receiver = kind.args[0] if kind.args else None
-            if owner is None or self._is_replaced(kind.ref, receiver, call.func):
-                return None
-            return kind.ref
+            return None if self._is_replaced(kind.ref, receiver, call.func) else kind.ref
         made = kind.args[0] if kind.name == "type" else None
         return None if made is None else self._constructor_elsewhere(made)
 
@@ -80,22 +77,23 @@ class Callees:
                 if isinstance(base.ref, ClassInfo) and name in base.ref.methods:
                     return None
                 if isinstance(base.ref, ClassElsewhere) and name in base.ref.info.methods:
-                    return FunctionElsewhere(base.ref.module, base.ref.info.methods[name])
+                    found = base.ref.info.methods[name]
+                    return FunctionElsewhere(base.ref.module, found.qualified_name, found)
         return None
 
     def _is_replaced(self, method: FunctionElsewhere, receiver: Kind | None, func: cst.BaseExpression) -> bool:
         """Whether a class of this file, or of the method's, that derives from the receiver's replaces the method."""
-        if method.info.owner is None or (isinstance(func, cst.Attribute) and is_super(func.value)):
+        if method.known is None or method.known.owner is None or (isinstance(func, cst.Attribute) and is_super(func.value)):
             return False
         if receiver is not None and receiver.name == "type":
             receiver = receiver.args[0]
-        refs = {ClassElsewhere(method.module, method.info.owner)}
+        refs = {ClassElsewhere(method.module, method.known.owner)}
         if receiver is not None and isinstance(receiver.ref, ClassElsewhere):
             refs.add(receiver.ref)
-        if any(method.info.name in self._replaced.get(ref, ()) for ref in refs):
+        if any(method.known.name in self._replaced.get(ref, ()) for ref in refs):
             return True
         there = method.module.file
-        return there is not None and there.functions.is_replaced(method.info)
+        return there is not None and there.functions.is_replaced(method.known)
 
     @cached_property
     def _replaced(self) -> dict[object, set[str]]:

@@ -148,10 +148,11 @@ class Functions:
         if isinstance(self._tree.parents[call], cst.Await):
             return None
         found = self._callees.elsewhere(call)
-        if found is None or found.module.file is None:
+        info = None if found is None else found.info
+        if found is None or info is None or found.module.file is None:
             return None
-        runs = found.module.file.functions.keeps_its_body(found.info) and self._entered.is_entered(found.info, call)
-        return found if runs else None
+        runs = found.module.file.functions.keeps_its_body(info) and self._entered.is_entered(info, call)
+        return FunctionElsewhere(found.module, found.name, info) if runs else None
 
     def keeps_its_body(self, function: FunctionInfo) -> bool:
         """Whether a function is sync, and calling it, decorated, runs its body in the calling thread."""

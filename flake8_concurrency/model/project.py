@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import UNDECIDED, Kind
@@ -21,11 +21,22 @@ if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
 
-class ClassElsewhere(NamedTuple):
-    """A class of another file of the project."""
+class ClassElsewhere:
+    """A class of another file of the project: the same one, whatever part of the file it was found in."""
 
-    module: Module
-    info: ClassInfo
+    def __init__(self, module: Module, info: ClassInfo) -> None:
+        self.module = module
+        self.info = info
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ClassElsewhere) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[str, str]:
+        return self.module.path, self.info.name
 
     @property
     def name(self) -> str:
@@ -42,22 +53,30 @@ class ClassElsewhere(NamedTuple):
 
 
 class FunctionElsewhere(NamedTuple):
-    """A function or method of another file of the project."""
+    """A function or method of another file of the project, which need not have been parsed yet."""
 
     module: Module
-    info: FunctionInfo
+    name: str
+    known: FunctionInfo | None = None
+
+    @property
+    def info(self) -> FunctionInfo | None:
+        """The function; None where the file cannot be parsed."""
+        return self.known or self.module.function(self.name)
 
     @property
     def qualified_name(self) -> str:
-        return f"{self.module.dotted}.{self.info.qualified_name}"
+        return f"{self.module.dotted}.{self.name}"
 
 
 class Module:
-    """Another file of the project, parsed when something is asked of it."""
+    """Another file of the project: the part of it that tells what one of its names is, parsed when it is asked for."""
 
-    def __init__(self, project: Project, path: str) -> None:
+    def __init__(self, project: Project, path: str, wanted: str) -> None:
         self.project = project
         self.path = path
+        #: The name that tells which part of the file is parsed.
+        self._wanted = wanted
         #: Its path from the project's root, as a message prints it.
         self.name = os.path.relpath(path, project.root).replace(os.sep, "/")
         self.dotted = self.name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
@@ -65,7 +84,14 @@ class Module:
     @cached_property
     def file(self) -> FileModel | None:
         """Its model; None where it cannot be read or parsed."""
-        return self.project.make(self.path, Elsewhere(self.project, Place(self.project.root, self.path)))
+        return self.project.make(self.path, self._wanted, Elsewhere(self.project, Place(self.project.root, self.path)))
+
+    def function(self, name: str) -> FunctionInfo | None:
+        """The function of this name at the top of the file."""
+        if self.file is None:
+            return None
+        kind = self.file.kinds.exported(name)
+        return kind.ref if kind is not None and isinstance(kind.ref, FunctionInfo) else None
 
     def exported(self, name: str) -> Kind | None:
         """The kind of what a name of the module stands for once it has been imported."""
@@ -79,7 +105,7 @@ class Module:
         if isinstance(kind.ref, ClassInfo):
             return Kind(kind.name, args, ClassElsewhere(self, kind.ref))
         if isinstance(kind.ref, FunctionInfo):
-            return Kind("imported", args, FunctionElsewhere(self, kind.ref))
+            return Kind("imported", args, FunctionElsewhere(self, kind.ref.qualified_name, kind.ref))
         if kind.name == "partial":
             # The call that made it stands in another tree.
             return None
@@ -105,9 +131,14 @@ class Module:
             return [None]
         return [self.foreign(base) for base in self.file.kinds.lineage(Kind("instance", ref=info))]
 
-    def returned(self, info: FunctionInfo, receiver: Kind | None) -> Kind | None:
+    def returned(self, function: FunctionElsewhere, receiver: Kind | None) -> Kind | None:
         """What calling a function of this file gives."""
-        return None if self.file is None else self.foreign(self.file.kinds.returned(info, self._own(receiver)))
+        if function.known is None and not self.project.outline.gives_kind(self.path, function.name):
+            return None
+        info = function.info
+        if info is None or self.file is None:
+            return None
+        return self.foreign(self.file.kinds.returned(info, self._own(receiver)))
 
     def _own(self, kind: Kind | None) -> Kind | None:
         """A receiver as this file sees it; None where it is of another file's class."""
@@ -119,27 +150,40 @@ class Module:
         return None
 
 
-#: Makes the model of a file, given its path and its view of the others; None where it cannot be read or parsed.
-Making = Callable[[str, "Elsewhere"], "FileModel | None"]
-#: Tells whether it can make a difference what a name of a file is: its path, and the name.
-Mattering = Callable[[str, str], bool]
+#: Makes the model of a part of a file, given the file's path, the name that the part is about and the file's view of
+#: the others; None where it cannot be read or parsed.
+Making = Callable[[str, str, "Elsewhere"], "FileModel | None"]
+
+
+class Outlined(Protocol):
+    """What is known of the names of a file, given by its path, before it is parsed."""
+
+    def matters(self, path: str, name: str) -> bool:
+        """Whether it can make a difference what a name is."""
+
+    def gives_kind(self, path: str, name: str) -> bool:
+        """Whether a name has a kind that matters, or gives one."""
+
+    def shape(self, path: str, name: str) -> str:
+        """Whether a name is surely a function (`def`) or a class (`class`); empty when it is neither."""
 
 
 class Project:
-    """The files below one root, each parsed at most once."""
+    """The files below one root, each part of them parsed at most once."""
 
-    def __init__(self, root: str, make: Making, matters: Mattering) -> None:
+    def __init__(self, root: str, make: Making, outline: Outlined) -> None:
         self.root = root
         self.make = make
-        self.matters = matters
+        self.outline = outline
         #: Files may import each other, so what is found out about them is kept in one place.
         self.memo = Memo()
-        self._modules: dict[str, Module] = {}
+        self._modules: dict[tuple[str, str], Module] = {}
 
-    def module(self, path: str) -> Module:
-        found = self._modules.get(path)
+    def module(self, path: str, name: str) -> Module:
+        """The part of a file that a name leads to."""
+        found = self._modules.get((path, name))
         if found is None:
-            found = self._modules[path] = Module(self, path)
+            found = self._modules[path, name] = Module(self, path, name)
         return found
 
     def __len__(self) -> int:
@@ -168,13 +212,14 @@ class Elsewhere:
         if found is None or not found[1]:
             return None
         path, names = found
-        if path == self._place.path or not self.project.matters(path, names[0]):
+        if path == self._place.path or not self.project.outline.matters(path, names[0]):
             return None
-        module = self.project.module(path)
+        module = self.project.module(path, names[0])
+        if len(names) == 1 and self.project.outline.shape(path, names[0]) == "def":
+            return Kind("imported", (), FunctionElsewhere(module, names[0]))
         kind = module.exported(names[0])
-        if module.file is not None:
-            for name in names[1:]:
-                kind = attribute(kind, name)
+        for name in names[1:]:
+            kind = attribute(kind, name)
         return kind
 
 

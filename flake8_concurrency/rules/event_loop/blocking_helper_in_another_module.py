@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.rule import Gate, Rule
 
 #: What stops the loop for long wherever it happens.
@@ -78,13 +77,15 @@ class BlockingHelperInAnotherModule(Rule):
         if not harmless and _STAT in self.file.codes:
             categories = (*categories, "stat")
         known = {chain.steps[0].node for chain in functions.chains(function, categories, lasting=_ALWAYS)}
-        told: set[FunctionInfo] = set()
+        told: set[tuple[str, str]] = set()
         for chain in beyond.chains(function, categories, lasting=_ALWAYS):
             if chain.node in known:
                 continue
             if chain.leaf.fact.category == "sleep" and functions.holds_up_nobody(chain.node):
                 continue
             # Its other calls here are the same defect, and are repaired together.
-            if chain.places[0].function not in told:
-                told.add(chain.places[0].function)
+            first = chain.places[0]
+            key = (first.where, first.function.qualified_name)
+            if key not in told:
+                told.add(key)
                 self.report(chain.node, chain=beyond.told(chain), twin=chain.leaf.fact.twin)
