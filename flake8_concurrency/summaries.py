@@ -159,22 +159,22 @@ class _Summary:
         """What a name of the file contributes; without a name, the whole file."""
         imported = self.abroad.get(name, _NOTHING)
         named = [unit for unit in self._outline.units if not name or name in unit.provides_names]
-        words, leads = self._kind_words(name, named)
-        reached = set(named)
-        for unit in named:
-            reached.update(self._methods.get(unit, ()))
+        words, leads, classes = self._kind_words(name, named)
+        reached = {*named, *(method for unit in classes for method in self._methods.get(unit, ()))}
         blocking = {entry for unit in reached & self._reaching for entry in unit.entries}
         for lead in leads:
             words |= self.abroad[lead].words
             blocking |= self.abroad[lead].blocking
         return Abroad(frozenset(words) | imported.words, frozenset(blocking) | imported.blocking)
 
-    def _kind_words(self, name: str, named: list[Unit]) -> tuple[set[str], set[str]]:
-        """The words of the vocabulary from which a name may have its kind, and the names from abroad among them."""
+    def _kind_words(self, name: str, named: list[Unit]) -> tuple[set[str], set[str], set[Unit]]:
+        """The words of the vocabulary from which a name may have its kind; the names from abroad, and the classes."""
         words: set[str] = set()
         leads: set[str] = set()
         seen: set[Unit] = set()
-        steps = {(word, unit) for unit in named for word in ([name] if name else unit.provides_names)}
+        steps: set[tuple[str, Unit | None]] = {
+            (word, unit) for unit in named for word in ([name] if name else unit.provides_names)
+        }
         pending = list(steps)
         while pending:
             word, unit = pending.pop()
@@ -195,7 +195,7 @@ class _Summary:
                 if step not in steps:
                     steps.add(step)
                     pending.append(step)
-        return words, leads
+        return words, leads, seen
 
     def part(self, name: str) -> Part:
         """The part of the file that tells what a name is and does."""
@@ -204,7 +204,9 @@ class _Summary:
         while fresh:
             kept |= self._outline.support(fresh)
             wanted = {method for unit in kept for method in self._methods.get(unit, ()) if self._is_telling(method)}
-            wanted |= {other for unit in kept & self._reaching for other in self._outline.targets(unit) & self._reaching}
+            wanted |= {
+                other for unit in kept & self._reaching for other in self._outline.targets(unit) & self._reaching
+            }
             fresh = wanted - kept
         return _cut(self._outline.units, kept, self._lines)
 
@@ -212,7 +214,7 @@ class _Summary:
         """Whether a method reaches something that blocks, or gives or stores something of a kind that matters."""
         if method in self._reaching or method.node.name.startswith("__"):  # type: ignore[attr-defined]
             return True
-        words, leads = self._kind_words(method.node.name, [method])  # type: ignore[attr-defined]
+        words, leads, _ = self._kind_words(method.node.name, [method])  # type: ignore[attr-defined]
         return bool(words or leads) or len(method.provides_attrs) > 1
 
 

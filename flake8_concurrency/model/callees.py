@@ -83,14 +83,18 @@ class Callees:
 
     def _is_replaced(self, method: FunctionElsewhere, receiver: Kind | None, func: cst.BaseExpression) -> bool:
         """Whether a class of this file, or of the method's, that derives from the receiver's replaces the method."""
-        if method.known is None or method.known.owner is None or (isinstance(func, cst.Attribute) and is_super(func.value)):
+        if (
+            method.known is None
+            or method.known.owner is None
+            or (isinstance(func, cst.Attribute) and is_super(func.value))
+        ):
             return False
         if receiver is not None and receiver.name == "type":
             receiver = receiver.args[0]
-        refs = {ClassElsewhere(method.module, method.known.owner)}
-        if receiver is not None and isinstance(receiver.ref, ClassElsewhere):
-            refs.add(receiver.ref)
-        if any(method.known.name in self._replaced.get(ref, ()) for ref in refs):
+        owner: object = ClassElsewhere(method.module, method.known.owner)
+        if receiver is not None and isinstance(receiver.ref, ClassElsewhere | ClassInfo):
+            owner = receiver.ref
+        if method.known.name in self._replaced.get(owner, ()):
             return True
         there = method.module.file
         return there is not None and there.functions.is_replaced(method.known)

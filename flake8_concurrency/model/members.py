@@ -20,7 +20,7 @@ from flake8_concurrency.model.facts import (
     written,
 )
 from flake8_concurrency.model.fills import Fills
-from flake8_concurrency.model.project import ClassElsewhere, attribute
+from flake8_concurrency.model.project import ClassElsewhere, FunctionElsewhere, attribute
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.kinds import Kinds
@@ -92,7 +92,7 @@ class Members:
             info = current.ref
             if isinstance(info, ClassElsewhere):
                 if (inherited := info.module.member(info.info, name)) is not None:
-                    return inherited[0]
+                    return _bound(inherited[0], kind)
                 continue
             if not isinstance(info, ClassInfo):
                 found = _library_attribute(current, kind, name)
@@ -143,6 +143,14 @@ class Members:
                     return self._fills.of(kind, name, info.node)
         kinds = tuple(self._kinds.bound(binding) for binding in bindings if binding.how != "augmented")
         return self._fills.of(union(kinds), name, info.node)
+
+
+def _bound(inherited: Kind | None, receiver: Kind) -> Kind | None:
+    """What an object has from a class of another file: a method of it is bound to the object."""
+    if inherited is None or not inherited.args or not isinstance(inherited.ref, FunctionElsewhere):
+        return inherited
+    by_class = inherited.args[0] is not None and inherited.args[0].name == "type"
+    return Kind(inherited.name, (Kind("type", (receiver,)) if by_class else receiver,), inherited.ref)
 
 
 def _library_attribute(kind: Kind, receiver: Kind, name: str) -> tuple[Kind | None] | None:

@@ -96,8 +96,11 @@ class Startup:
         """The functions that the file itself starts an event loop for."""
         for nodes in self._tree.own.values():
             for node in nodes:
-                if isinstance(node, cst.Call) and node.args and self._may_run(node.func) and (
-                    self._kinds.qualified(node.func) in _RUNNERS
+                if (
+                    isinstance(node, cst.Call)
+                    and node.args
+                    and self._may_run(node.func)
+                    and (self._kinds.qualified(node.func) in _RUNNERS)
                 ):
                     main = node.args[0].value
                     kind = self._kinds.of(main.func if isinstance(main, cst.Call) else main)
