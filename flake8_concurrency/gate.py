@@ -65,8 +65,22 @@ def narrow(
     # A question about rows needs more than kinds: a lock may be taken, or a row read, by what is called.
     asking = {unit for rule in speaking if gates[rule].asks is not None for unit in found[rule]}
     called = {other for unit in asking for other in outline.targets(unit) if not unit.called.isdisjoint(other.entries)}
-    kept = outline.all_support({*called, *(unit for rule in speaking for unit in found[rule])})
+    whole = {*called, *(unit for rule in speaking if gates[rule].wants == "all" for unit in found[rule])}
+    told: dict[Unit, set[str]] = {}
+    for rule in speaking:
+        if gates[rule].wants != "all":
+            for unit in found[rule] - whole:
+                told.setdefault(unit, set()).update(_anchored(unit, gates[rule], outline))
+    kept = outline.all_support(whole, told)
     return _cut(speaking, lines, kept, outline.units)
+
+
+def _anchored(unit: Unit, gate: Gate, outline: Outline) -> set[str]:
+    """The words of the calls in a unit that may be of an anchor: of all that is in them, or of their callees."""
+    anchors = outline.other_names(_live(gate, outline))
+    calls = [*_calls(unit, anchors), *(unit.awaited if gate.awaited else ())]
+    meant = [call for call in calls if call.name in anchors or ANY in anchors]
+    return {word for call in meant for word in (call.words if gate.wants == "callee" else call.all_words)}
 
 
 @lru_cache(maxsize=16)
@@ -107,10 +121,27 @@ def _may_be_anchored(gate: Gate, some: set[str]) -> bool:
     needs = gate.needs
     if not needs and ANY not in gate.anchors:
         return not some.isdisjoint(gate.anchors)
+    wanted = _all_needs(gate)
+    if wanted is not None and some.isdisjoint(wanted):
+        return False
     anchors = some & gate.anchors
     if ANY in gate.anchors:
         anchors.add(ANY)
     return any(anchor not in needs or not some.isdisjoint(_spelled(needs[anchor])) for anchor in anchors)
+
+
+#: By the `id` of what gates need, which is kept beside it: the words of all groups, if each anchor has one.
+_needed: dict[int, tuple[Mapping[str, frozenset[str]], frozenset[str] | None]] = {}
+
+
+def _all_needs(gate: Gate) -> frozenset[str] | None:
+    """Words of which a text has one where an anchor can have what it needs; None where some anchor needs nothing."""
+    found = _needed.get(id(gate.needs))
+    if found is None:
+        covers = gate.needs.keys() >= gate.anchors
+        words = frozenset().union(*map(_spelled, gate.needs.values())) if covers else None
+        found = _needed[id(gate.needs)] = gate.needs, words
+    return found[1]
 
 
 @cache
@@ -298,7 +329,8 @@ def _asking(gate: Gate, anchors: set[str], outline: Outline) -> set[Unit]:
     found: set[Unit] = set()
     answers: Callable[[Unit], Collection[str]] | None = None
     for unit, asked in _questions(gate, outline):
-        if unit not in found:
+        # What another unit's question has found as a caller may have callers of its own that matter.
+        if unit not in found or gate.nearest:
             answers = answers or outline.answers(gate.answers, frozenset(anchors))
             around = outline.calling(unit, gate.hooks, nearest=gate.nearest)
             # The first set is the larger one, and the cheaper.

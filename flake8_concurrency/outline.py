@@ -442,11 +442,11 @@ class Outline:
             found = self._led_to[units] = self.closure(units)
         return found
 
-    def all_support(self, units: set[Unit]) -> set[Unit]:
-        """`support`, put together of what is known already."""
+    def all_support(self, units: set[Unit], told: Mapping[Unit, set[str]]) -> set[Unit]:
+        """`support`, put together of what is known already; of the units in `told` only these words are followed."""
         known = [(some, found) for some, found in self._told.items() if some <= units]
         left = units.difference(*(some for some, _ in known))
-        return self.support(left).union(*(found for _, found in known))
+        return self.support(left, told).union(*(found for _, found in known))
 
     def told_by(self, units: frozenset[Unit]) -> set[Unit]:
         """`support`, remembered."""
@@ -494,12 +494,17 @@ class Outline:
                 pending += self.targets(unit)
         return kept
 
-    def support(self, seeds: Iterable[Unit]) -> set[Unit]:
-        """The units and whatever may tell the kind of something in them; not what that mentions besides."""
+    def support(self, seeds: Iterable[Unit], told: Mapping[Unit, Collection[str]] = MappingProxyType({})) -> set[Unit]:
+        """The units and whatever may tell the kind of something in them; not what that mentions besides.
+
+        Of the units in `told` only the kinds of these words are wanted.
+        """
         kept: set[Unit] = set()
         seen: set[_Step] = set()
         fresh = list(seeds)
         pending = [_step(word, unit) for unit in fresh for word in self._leading(unit)]
+        pending += [_step(word, unit) for unit, some in told.items() for word in some]
+        fresh += told
         while fresh or pending:
             for unit in fresh:
                 kept.update([unit] if unit.header is None else [unit, unit.header])

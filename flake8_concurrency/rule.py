@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import libcst as cst
 
@@ -67,6 +67,9 @@ class Gate(NamedTuple):
 
     `awaited` also takes calls that are awaited, and `async with` as an anchor for what it calls.
 
+    Where a rule `wants` only the kinds of what is in the anchor's `call`, or in its `callee`, nothing else is kept for
+    it: all besides it sees in the function itself.
+
     `may` is asked about each call of an anchor that is not awaited: it gives words of the sense of `needs`, and None
     for a call that can't be meant.
 
@@ -97,6 +100,7 @@ class Gate(NamedTuple):
     keeps: re.Pattern[str] | None = None
     nearest: bool = False
     speaks: Callable[[Collection[str]], bool] | None = None
+    wants: Literal["all", "call", "callee"] = "all"
     looks: Callable[[ast.AST, Collection[str]], bool] | None = None
     may: Callable[[ast.Call], frozenset[str] | None] | None = None
 

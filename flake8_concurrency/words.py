@@ -74,6 +74,11 @@ class Called:
             self._words = value_words(self._node, self._giving)
         return self._words
 
+    @property
+    def all_words(self) -> set[str]:
+        """The words of the callee and of what it is given."""
+        return words(self.call or self._node)
+
 
 def words_of(text: str) -> set[str]:
     """All words of a text, numbers among them. Most texts are ASCII, whose words are found three times as fast."""

@@ -14,6 +14,7 @@ from flake8_concurrency.knowledge import (
     redis_clients,
     service_clients,
     sqlalchemy,
+    thread_callbacks,
 )
 from flake8_concurrency.knowledge.notation import FromArgument
 from flake8_concurrency.knowledge.schema import ClassFact
@@ -30,6 +31,7 @@ CLASSES: dict[str, ClassFact] = {
     **redis_clients.CLASSES,
     **service_clients.CLASSES,
     **sqlalchemy.CLASSES,
+    **thread_callbacks.CLASSES,
 }
 FUNCTIONS: dict[str, str] = {
     **async_libraries.FUNCTIONS,
@@ -62,6 +64,7 @@ ALIASES: dict[str, str] = {
     **redis_clients.ALIASES,
     **service_clients.ALIASES,
     **sqlalchemy.ALIASES,
+    **thread_callbacks.ALIASES,
 }
 FROM_ARGUMENT: dict[str, FromArgument] = {
     **django.FROM_ARGUMENT,

@@ -92,12 +92,24 @@ SETTING = frozenset(
 
 #: Keywords and parameters that name a task's queue.
 QUEUE_OPTIONS = ("queue", "queue_name", "_queue_name")
+#: Where everything goes that names no queue: to name it again separates nothing.
+DEFAULT_QUEUES = frozenset({"celery", "default", "arq:queue"})
+#: Words in the names of tasks that are there to start others.
+SCHEDULING_WORDS = frozenset(
+    """poll poller polling schedule scheduler schedules scheduling beat dispatch dispatcher tick sweep sweeper due
+    periodic cron hourly daily nightly weekly enqueue plan planner orchestrate orchestrator""".split()
+)
 #: Words in the name of what `enqueue` is called on.
 QUEUE_WORDS = frozenset("queue queues rq scheduler arq broker q jobs job tasks task worker".split())
 #: Words in the names of modules that hold tasks.
 TASK_MODULES = frozenset(
     "task tasks celery celery_tasks job jobs worker workers actor actors background async_tasks crons cron rq".split()
 )
+#: Methods that signals, sockets and querysets have too.
+COMMON = frozenset({"send", "schedule", "defer", "defer_async"})
+#: There a task is known by the library, or by the module it is imported from.
+SENDERS = (DRAMATIQ, PROCRASTINATE, HUEY)
+SENDER_MODULES = ("tasks", "actors")
 #: Words in the name of what is a task.
 TASK_WORDS = frozenset("task tasks job jobs actor worker".split())
 #: Words in the name of what has an `apply_async` or `delay` of its own that is no task's.

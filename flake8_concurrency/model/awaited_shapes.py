@@ -20,6 +20,8 @@ _AWAIT = "await"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 #: Where frameworks keep what all requests share: `request.app.state`, `hass.data`.
 _OF_APPLICATIONS = frozenset({"app", "data"})
+#: Locals are followed so many steps back, and one more: too much, never too little.
+_STEPS = 5
 _Line = tuple[str, int]
 
 
@@ -85,6 +87,60 @@ def asks_check(root: ast.AST) -> Collection[str]:
         for name, line in written:
             found.update(f"{test} tells {name}" for test, first in tested.items() if _between(waits, first, line))
     return found
+
+
+def asks_fill(root: ast.AST) -> Collection[str]:
+    """Something for a function that tests state, waits, and puts what it waited for in its place."""
+    for function in _entered_often(root):
+        own = _own_names(function)
+        tested: dict[str, int] = {}
+        for node in below(function):
+            names = _tested(node)
+            if names:
+                _note(tested, names, node.lineno)  # type: ignore[attr-defined]
+        if not tested:
+            continue
+        awaited = _awaited_locals(function)
+        for node in below(function):
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                states = [_last(target) for target in _targets(node) if _is_state(target, own)]
+                line = node.end_lineno or node.lineno
+                if any(tested.get(state, line + 1) <= line for state in states) and _is_awaited(node.value, awaited):
+                    return {_AWAIT}
+    return ()
+
+
+def _awaited_locals(function: ast.AST) -> set[str]:
+    """The names that may hold what was waited for, or something made of it."""
+    found: set[str] = set()
+    for _ in range(_STEPS):
+        before = len(found)
+        for node in below(function):
+            for target, value in _bound(node):
+                if isinstance(target, ast.Name) and target.id not in found and _is_awaited(value, found):
+                    found.add(target.id)
+        if len(found) == before:
+            break
+    return found
+
+
+def _bound(node: ast.AST) -> list[tuple[ast.expr, ast.AST]]:
+    match node:
+        case ast.Assign() | ast.NamedExpr():
+            return [(target, node.value) for target in _targets(node)]
+        case ast.AnnAssign(target=target, value=ast.expr() as value):
+            return [(target, value)]
+        case ast.withitem(optional_vars=ast.expr() as target, context_expr=value):
+            return [(target, value)]
+        case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
+            return [(part, value) for part in ast.walk(target) if isinstance(part, ast.Name)]
+    return []
+
+
+def _is_awaited(value: ast.AST, awaited: Collection[str]) -> bool:
+    return any(
+        isinstance(part, ast.Await) or (isinstance(part, ast.Name) and part.id in awaited) for part in below(value)
+    )
 
 
 def answers(root: ast.AST, anchors: Collection[str]) -> Collection[str]:

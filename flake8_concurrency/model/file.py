@@ -10,12 +10,18 @@ from typing import NamedTuple
 import libcst as cst
 
 from flake8_concurrency.knowledge.schema import Blocking
+from flake8_concurrency.model.beat import Beat
+from flake8_concurrency.model.before_commit import BeforeCommit
 from flake8_concurrency.model.beyond import Beyond
 from flake8_concurrency.model.blocking_calls import Leaf
+from flake8_concurrency.model.caches import Caches
 from flake8_concurrency.model.claims import Claims
+from flake8_concurrency.model.commits_per_event import CommitsPerEvent
+from flake8_concurrency.model.condition_waits import ConditionWaits
 from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
+from flake8_concurrency.model.dispatches import Dispatches
 from flake8_concurrency.model.dropping import Dropping
 from flake8_concurrency.model.early_dispatches import EarlyDispatches
 from flake8_concurrency.model.entrances import Entrances
@@ -23,16 +29,22 @@ from flake8_concurrency.model.event_loops import EventLoops
 from flake8_concurrency.model.exchanges import Exchanges
 from flake8_concurrency.model.executors import Executors
 from flake8_concurrency.model.facts import Kind
+from flake8_concurrency.model.file_deletions import FileDeletions
 from flake8_concurrency.model.file_work import FileWork
 from flake8_concurrency.model.flow import Flow
 from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
+from flake8_concurrency.model.guards import Guards
 from flake8_concurrency.model.http import Http
 from flake8_concurrency.model.idle_locks import IdleLocks
 from flake8_concurrency.model.inserts import Inserts
 from flake8_concurrency.model.joined_locks import JoinedLocks
+from flake8_concurrency.model.key_locks import KeyLocks
 from flake8_concurrency.model.kinds import Kinds
+from flake8_concurrency.model.lazy_inits import LazyInits
+from flake8_concurrency.model.lock_nesting import LockNesting
 from flake8_concurrency.model.lock_order import LockOrder
+from flake8_concurrency.model.lock_regions import LockRegions
 from flake8_concurrency.model.locked_claims import LockedClaims
 from flake8_concurrency.model.locked_io import LockedIo
 from flake8_concurrency.model.locked_queries import LockedQueries
@@ -46,22 +58,33 @@ from flake8_concurrency.model.numbering import Numbering
 from flake8_concurrency.model.offloads import Offloads
 from flake8_concurrency.model.origins import Origins
 from flake8_concurrency.model.positions import Positions
+from flake8_concurrency.model.process_globals import ProcessGlobals
 from flake8_concurrency.model.project import Elsewhere
 from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.raw_updates import RawUpdates
 from flake8_concurrency.model.reentry import Reentry
+from flake8_concurrency.model.row_arguments import RowArguments
 from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sentinels import Sentinels
+from flake8_concurrency.model.shared_queues import SharedQueues
 from flake8_concurrency.model.shared_state import SharedState
+from flake8_concurrency.model.shared_writes import SharedWrites
 from flake8_concurrency.model.sharing import Sharing
 from flake8_concurrency.model.sizes import Sizes
 from flake8_concurrency.model.stale import StaleReads
 from flake8_concurrency.model.suspensions import Suspensions
+from flake8_concurrency.model.task_options import TaskOptions
+from flake8_concurrency.model.task_waits import TaskWaits
 from flake8_concurrency.model.tasks import Tasks
+from flake8_concurrency.model.thread_uses import ThreadUses
+from flake8_concurrency.model.threaded import Threaded
 from flake8_concurrency.model.threads import Threads
+from flake8_concurrency.model.throwaway_locks import ThrowawayLocks
+from flake8_concurrency.model.touches import Touches
 from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.twins import Twins
+from flake8_concurrency.model.unrouted import UnroutedTasks
 from flake8_concurrency.model.waits import Waits
 from flake8_concurrency.model.whole_saves import WholeSaves
 from flake8_concurrency.model.works import Works
@@ -243,12 +266,100 @@ class FileModel:
         return Tasks(self)
 
     @cached_property
+    def before_commit(self) -> BeforeCommit:
+        return BeforeCommit(self)
+
+    @cached_property
+    def file_deletions(self) -> FileDeletions:
+        return FileDeletions(self)
+
+    @cached_property
+    def commits_per_event(self) -> CommitsPerEvent:
+        return CommitsPerEvent(self)
+
+    @cached_property
+    def task_options(self) -> TaskOptions:
+        return TaskOptions(self)
+
+    @cached_property
+    def task_waits(self) -> TaskWaits:
+        return TaskWaits(self)
+
+    @cached_property
+    def unrouted_tasks(self) -> UnroutedTasks:
+        return UnroutedTasks(self)
+
+    @cached_property
+    def beat(self) -> Beat:
+        return Beat(self)
+
+    @cached_property
+    def dispatches(self) -> Dispatches:
+        return Dispatches(self)
+
+    @cached_property
+    def shared_queues(self) -> SharedQueues:
+        return SharedQueues(self)
+
+    @cached_property
+    def row_arguments(self) -> RowArguments:
+        return RowArguments(self)
+
+    @cached_property
     def early_dispatches(self) -> EarlyDispatches:
         return EarlyDispatches(self)
 
     @cached_property
+    def threaded(self) -> Threaded:
+        return Threaded(self)
+
+    @cached_property
+    def guards(self) -> Guards:
+        return Guards(self)
+
+    @cached_property
+    def lazy_inits(self) -> LazyInits:
+        return LazyInits(self)
+
+    @cached_property
+    def shared_writes(self) -> SharedWrites:
+        return SharedWrites(self)
+
+    @cached_property
+    def process_globals(self) -> ProcessGlobals:
+        return ProcessGlobals(self)
+
+    @cached_property
+    def caches(self) -> Caches:
+        return Caches(self)
+
+    @cached_property
+    def thread_uses(self) -> ThreadUses:
+        return ThreadUses(self)
+
+    @cached_property
+    def throwaway_locks(self) -> ThrowawayLocks:
+        return ThrowawayLocks(self)
+
+    @cached_property
+    def condition_waits(self) -> ConditionWaits:
+        return ConditionWaits(self)
+
+    @cached_property
     def locks(self) -> Locks:
         return Locks(self)
+
+    @cached_property
+    def touches(self) -> Touches:
+        return Touches(self)
+
+    @cached_property
+    def lock_regions(self) -> LockRegions:
+        return LockRegions(self)
+
+    @cached_property
+    def lock_nesting(self) -> LockNesting:
+        return LockNesting(self)
 
     @cached_property
     def transactions(self) -> Transactions:
@@ -269,6 +380,10 @@ class FileModel:
     @cached_property
     def locked_claims(self) -> LockedClaims:
         return LockedClaims(self)
+
+    @cached_property
+    def key_locks(self) -> KeyLocks:
+        return KeyLocks(self)
 
     @cached_property
     def lost_locks(self) -> LostLocks:

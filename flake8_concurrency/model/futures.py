@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
 FUTURE, EXECUTOR = "concurrent.futures.Future", "concurrent.futures.Executor"
+#: What the asynchronous methods of a `multiprocessing` pool return, and the pool.
+POOL_RESULT, POOL = "multiprocessing.pool.AsyncResult", "multiprocessing.pool.Pool"
 WAIT, AS_COMPLETED = "concurrent.futures.wait", "concurrent.futures.as_completed"
 
 #: Methods that wait for a future, or finish it by hand.
@@ -220,7 +222,15 @@ class Futures:
     def _was_tested(self, node: cst.BaseExpression, origin: Origin) -> bool:
         for test, truth in self._file.flow.conditions(node):
             match test:
-                case cst.Call(func=cst.Attribute(value=asked, attr=cst.Name(value="done" | "cancelled"))):
+                case cst.BooleanOperation(
+                    left=cst.UnaryOperation(operator=cst.Not(), expression=missing),
+                    operator=cst.Or(),
+                    right=cst.Call(func=cst.Attribute(value=asked, attr=cst.Name(value="done"))),
+                ):
+                    # `if not future or future.done(): break`
+                    if truth and self._speaks_of(missing, origin) and self._speaks_of(asked, origin):
+                        return True
+                case cst.Call(func=cst.Attribute(value=asked, attr=cst.Name(value="done" | "cancelled" | "ready"))):
                     if truth and self._speaks_of(asked, origin):
                         return True
                 case cst.Comparison(left=asked, comparisons=[cst.ComparisonTarget(operator=cst.In(), comparator=done)]):
@@ -340,10 +350,13 @@ class Futures:
 
     def _shuts_down(self, call: cst.Call, origin: Origin) -> bool:
         func = call.func
-        if not isinstance(func, cst.Attribute) or func.attr.value != "shutdown" or not self.is_executor(func.value):
+        if not isinstance(func, cst.Attribute):
             return False
-        waits = argument(call, 0, "wait")
-        if waits is not None and literal(waits) != (True,):
+        if func.attr.value == "shutdown" and self.is_executor(func.value):
+            waits = argument(call, 0, "wait")
+            if waits is not None and literal(waits) != (True,):
+                return False
+        elif func.attr.value != "join" or not self._file.is_a(func.value, POOL):
             return False
         name = dotted(func.value)
         return bool(origin.made_by) and all(self._uses(made, name) for made in origin.made_by)

@@ -70,6 +70,10 @@ SEEDING = frozenset(
 )
 
 
+_LOOKED = EXISTS | RECORD_READS | FILTERS
+_STORES = (*STORES, *STORE_ENDS)
+
+
 def is_store_name(name: str) -> bool:
     """Whether a name says that it keeps rows: `user_repo`, `crud`."""
     parts = words(name)
@@ -78,9 +82,9 @@ def is_store_name(name: str) -> bool:
 
 def speaks_of_inserts(some: Collection[str]) -> bool:
     """Whether a text, by all its words, can look for a row and insert it."""
-    if speaks_of_rows(some) or not (CREATING.isdisjoint(some) or (EXISTS | RECORD_READS | FILTERS).isdisjoint(some)):
+    if speaks_of_rows(some) or not (CREATING.isdisjoint(some) or _LOOKED.isdisjoint(some)):
         return True
-    return any(map(is_store_name, some))
+    return any(word.lower().endswith(_STORES) for word in some)
 
 
 def is_for_numbers(column: str) -> bool:

@@ -34,7 +34,7 @@ from flake8_concurrency.model.project import ClassElsewhere, Elsewhere, Function
 from flake8_concurrency.model.protocols import Protocols
 from flake8_concurrency.model.returns import Returns
 from flake8_concurrency.model.tree import Tree
-from flake8_concurrency.model.variables import Variables
+from flake8_concurrency.model.variables import Variables, in_place
 
 #: The field that a chain of calls or operators starts with; one longer than this is followed from its start.
 _STARTS_WITH: dict[type[cst.CSTNode], str] = {
@@ -251,7 +251,7 @@ class Kinds:
             case cst.NamedExpr():
                 return self.of(node.value)
             case cst.IfExp():
-                return union((self.of(node.body), self.of(node.orelse)))
+                return self._either(node.body, node.orelse)
             case cst.Lambda():
                 return Kind("lambda", (self.of(node.body),))
             case cst.Subscript():
@@ -271,13 +271,21 @@ class Kinds:
             case _:
                 return None
 
+    def _either(self, one: cst.BaseExpression, other: cst.BaseExpression) -> Kind | None:
+        left, right = self.of(one), self.of(other)
+        if left is None and right is not None and self._variables.is_optional(one):
+            return in_place(right)
+        if right is None and left is not None and self._variables.is_optional(other):
+            return in_place(left)
+        return union((left, right))
+
     def _logical(self, node: cst.UnaryOperation | cst.BooleanOperation) -> Kind | None:
         match node:
             case cst.BooleanOperation(operator=cst.And()):
                 # The left side only shows when it is false, and then stands for None.
                 return self.of(node.right)
             case cst.BooleanOperation():
-                return union((self.of(node.left), self.of(node.right)))
+                return self._either(node.left, node.right)
             case cst.UnaryOperation(operator=cst.Not()):
                 return Kind("builtins.bool")
             case cst.UnaryOperation(operator=cst.Minus()):

@@ -13,6 +13,7 @@ import libcst as cst
 from flake8_concurrency.model import clauses
 from flake8_concurrency.model.bindings import Binding
 from flake8_concurrency.model.calls import literal
+from flake8_concurrency.model.columns import RELATION
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.given import Given
 from flake8_concurrency.model.handed import Handed
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _DEEPEST = 30
 _NOTHING: tuple[Read, ...] = ()
+
+#: Fields of Django's models that hold one other row.
+_TO_ONE = frozenset({"ForeignKey", "OneToOneField"})
 
 
 class Queries:
@@ -209,8 +213,18 @@ class Queries:
         if own is not None:
             return own or self.given.held(node)
         rows = (read for read in self.of(node.value) if read.shape in ("row", "pair"))
-        found = tuple(read._replace(shape="row", model=None, related=True, entities=()) for read in rows)
+        model = self._related_model(node)
+        found = tuple(read._replace(shape="row", model=model, related=True, entities=()) for read in rows)
         return found or self.given.held(node)
+
+    def _related_model(self, node: cst.Attribute) -> cst.BaseExpression | None:
+        """The class of what `order.customer` holds, where the file has the class of the order."""
+        info = self.class_of(node.value)
+        for binding in () if info is None else info.attributes.get(node.attr.value, ()):
+            if isinstance(binding.value, cst.Call) and called_name(binding.value) in _TO_ONE and binding.value.args:
+                named = binding.value.args[0].value
+                return named if isinstance(named, cst.Name | cst.Attribute) else None
+        return None
 
     def _own_attribute(self, node: cst.Attribute) -> tuple[Read, ...] | None:
         """What an attribute of one of the file's own objects holds, wherever it is assigned; None for other objects."""
@@ -220,6 +234,9 @@ class Queries:
         method = info.methods.get(node.attr.value)
         if method is not None:
             return self.returned(method) if method.is_property else _NOTHING
+        if self._file.rows.columns.of(info, node.attr.value) == RELATION:
+            # `order.customer`: the row that hangs on this one, where this is a row.
+            return None
         bindings = [*info.attributes.get(node.attr.value, ()), *info.assigned.get(node.attr.value, ())]
         found = _NOTHING
         for binding in bindings:

@@ -56,6 +56,9 @@ class Sizes:
         match node:
             case cst.Call():
                 return self._growing_call(node, depth)
+            case cst.BooleanOperation(cst.BooleanOperation(cst.Comparison(), cst.And()), cst.Or()):
+                # `count < 10 and count or 10`
+                return None
             case cst.BooleanOperation(operator=operator):
                 # `len(x) or 1` grows, `limit or len(x)` has a bounded side.
                 return self._growing(node.left if isinstance(operator, cst.Or) else node.right, depth - 1)

@@ -33,6 +33,9 @@ _IN_PLACE = (LIST, SET, DICT, "builtins.bytearray", "collections.deque", "collec
 
 _State = cst.Name | cst.Attribute | cst.Subscript
 
+#: Locals are followed so many steps back.
+_DEEPEST = 3
+
 
 class Stale(NamedTuple):
     """A write of shared state, the read that it rests on, and where others may have run in between."""
@@ -155,6 +158,41 @@ class StaleReads:
             if stale is not None and not any(self._is_same(stale, other) for other in found):
                 found.append(stale)
         return found
+
+    def is_filled(self, stale: Stale) -> bool:
+        """Whether what was missing is put in its place, made of what was waited for: `self.x = await connect()`."""
+        write = stale.write
+        if write.how != "set" or write.value is None or write.value is stale.write.node:
+            return False
+        if self._tree.statement(write.value) is not write.node or not self._tests_absence(stale):
+            return False
+        return any(map(self._is_awaited, self._tree.within(write.value)))
+
+    def _tests_absence(self, stale: Stale) -> bool:
+        """Whether the test asks whether something is there, and reads the very place that is written."""
+        if not text(stale.read).startswith(stale.write.place if not stale.write.key else stale.write.place[:1]):
+            return False
+        statement = self._tree.statement(stale.read)
+        test = statement.test if isinstance(statement, cst.If) else None
+        if test is None:
+            return True
+        return any(
+            (isinstance(part, cst.UnaryOperation) and isinstance(part.operator, cst.Not))
+            or (
+                isinstance(part, cst.Comparison)
+                and isinstance(part.comparisons[0].operator, cst.Is | cst.IsNot | cst.In | cst.NotIn)
+            )
+            for part in [test, *self._tree.within(test)]
+        ) or isinstance(test, cst.Name | cst.Attribute | cst.Subscript)
+
+    def _is_awaited(self, node: cst.CSTNode, depth: int = 0) -> bool:
+        """Whether an expression waits, or is a local made of what was waited for."""
+        if isinstance(node, cst.Await):
+            return True
+        if not isinstance(node, cst.Name) or depth > _DEEPEST:
+            return False
+        values = (binding.value for binding in self._file.names.reaching(node) or () if binding.value is not None)
+        return any(self._is_awaited(part, depth + 1) for value in values for part in self._tree.within(value))
 
     def _is_same(self, one: Stale, other: Stale) -> bool:
         """Whether one repair mends both: they begin with the same test, or wait at the same place."""

@@ -38,7 +38,8 @@ class Variables:
             return Kind("symbol", ref=f"builtins.{node.value}") if node.value in BUILTINS else None
         if not bindings:
             return None
-        kind = self._merge([self.bound(binding, node) for binding in bindings], bindings, node)
+        kinds = [self.bound(binding, node) for binding in bindings]
+        kind = self._merge(kinds, bindings, node) or self._replaced(kinds, bindings)
         return self._narrowed(node, bindings) or kind or self._declared(node)
 
     def exported(self, name: str) -> Kind | None:
@@ -71,6 +72,18 @@ class Variables:
             case cst.BinaryOperation(operator=cst.BitOr()):
                 return union((self._instances(classes.left), self._instances(classes.right)))
         return self._kinds.instance_of(classes)
+
+    def is_optional(self, node: cst.BaseExpression) -> bool:
+        """Whether this is a parameter that nothing is known of but that it may be left out: `None` is its default."""
+        if not isinstance(node, cst.Name) or self._kinds.of(node) is not None:
+            return False
+        bindings = self._names.reaching(node) or []
+        return bool(bindings) and all(map(_is_optional, bindings))
+
+    def _replaced(self, kinds: list[Kind | None], bindings: list[Binding]) -> Kind | None:
+        """What is made in place of an argument that was left out: what callers do pass has to serve in its place."""
+        made = [kind for kind, binding in zip(kinds, bindings, strict=True) if not _is_optional(binding)]
+        return in_place(union(tuple(made))) if 0 < len(made) < len(kinds) else None
 
     def _merge(self, kinds: list[Kind | None], bindings: list[Binding], node: cst.Name) -> Kind | None:
         if all(binding.how == "import" for binding in bindings):
@@ -148,3 +161,19 @@ class Variables:
             return self._call_sites.passed(info, param)
         instance = Kind("instance", ref=info.owner)
         return Kind("type", (instance,)) if info.is_classmethod else instance
+
+
+def in_place(kind: Kind | None) -> Kind | None:
+    """The kind of what was made in place of an argument: of a class, for anything may pass for a list or a number."""
+    if kind is None or not (kind.name == "instance" or "." in kind.name) or kind.name.startswith("builtins."):
+        return None
+    return kind
+
+
+def _is_optional(binding: Binding) -> bool:
+    return (
+        binding.how == "param"
+        and binding.annotation is None
+        and isinstance(binding.value, cst.Name)
+        and binding.value.value == "None"
+    )

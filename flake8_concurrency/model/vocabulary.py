@@ -162,5 +162,6 @@ def speaks_of_rows(some: Collection[str]) -> bool:
     """Whether a text, by all its words, can have to do with rows: where it doesn't, none are looked for."""
     if not _ROWS.isdisjoint(some) or not (FILTERS.isdisjoint(some) or SENDING.isdisjoint(some)):
         return True
-    has_session = not _OF_SESSION.isdisjoint(some)
-    return any("save" in word or (has_session and is_session_name(word)) for word in some)
+    if any("save" in word for word in some):
+        return True
+    return not _OF_SESSION.isdisjoint(some) and any(map(is_session_name, some))

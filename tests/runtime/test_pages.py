@@ -11,6 +11,7 @@ import ast
 import asyncio
 import contextlib
 import inspect
+import os
 import re
 import sys
 import threading
@@ -20,6 +21,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import redis
 import sqlalchemy as sa
 from sqlalchemy import orm
 
@@ -27,6 +29,7 @@ from flake8_concurrency import catalogue, runtime
 from flake8_concurrency.rule import Rule
 from flake8_concurrency.runtime.testing import PostgresServer
 from tests.runtime import page_models
+from tests.runtime.test_redis import URL
 
 RUNTIME = "flake8_concurrency.runtime"
 
@@ -79,6 +82,21 @@ class Scene:
         self._request.getfixturevalue("django_tables")
         self.module("app.models", page_models.DJANGO)
         return page_models.DJANGO
+
+    def redis(self) -> Any:
+        """A client of a real Redis."""
+        return self._request.getfixturevalue("redis_client")
+
+
+@pytest.fixture
+def redis_client() -> Iterator[Any]:
+    with redis.Redis.from_url(URL, socket_timeout=20) as client:
+        try:
+            client.ping()
+        except redis.ConnectionError:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no Redis answers at {URL}")
+        yield client
+        client.delete(*client.keys("{cnc-page}*"), "cnc-page")
 
 
 @pytest.fixture
@@ -494,6 +512,52 @@ def _(scene: Scene) -> None:
 def _(scene: Scene) -> None:
     scene.module("requests", requests([]))
     assert offloaded(scene, lambda page: page.greet("Ada")) == "Hello Ada"
+
+
+# Task queues
+
+
+@shows("CNC710 django.update_if_stale")
+def _(scene: Scene) -> None:
+    account = scene.django().Account
+    page = scene.run()
+    page.touch(1)
+    seen = account.objects.get(pk=1).seen_at
+    page.touch(1)
+    assert account.objects.get(pk=1).seen_at == seen is not None
+
+
+@shows("CNC710 update_if_stale")
+def _(scene: Scene) -> None:
+    factory = scene.sqlalchemy()
+    page = scene.run()
+    seen = []
+    for _ in range(2):
+        with factory() as session:
+            page.touch(session, 1)
+        with factory() as session:
+            seen.append(session.get_one(page_models.Account, 1).seen_at)
+    assert seen[0] == seen[1] is not None
+
+
+@shows("CNC712 RedisCoalescer")
+def _(scene: Scene) -> None:
+    client = scene.redis()
+    visits: runtime.RedisCoalescer[int] = runtime.RedisCoalescer(client, "cnc-page", lease=20)
+    visits.record("a", 1)
+    visits.record("a", 2)
+    written: dict[str, int] = {}
+    assert scene.run().write_visits(visits, written.update) == 1
+    assert written == {"a": 2}
+    assert len(visits) == 0
+
+
+@shows("CNC701 TaskQueues")
+@shows("CNC702 TaskQueues")
+def _(scene: Scene) -> None:
+    page = scene.run()
+    routes = [page.app.amqp.router.route({}, name)["queue"].name for name in ("plan.reports", "run.report")]
+    assert routes == ["schedule", "execution"]
 
 
 # All of them

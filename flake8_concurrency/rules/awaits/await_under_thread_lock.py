@@ -74,6 +74,7 @@ class AwaitUnderThreadLock(Rule):
     gate = Gate(
         anchors=frozenset({"with"}),
         needs={"with": frozenset({"import threading", "import multiprocessing", "import queue"})},
+        wants="call",
     )
 
     def visit_With(self, node: cst.With) -> None:

@@ -66,8 +66,9 @@ class CheckAwaitAct(Rule):
             return await PROFILES[user]
 
     Known limits:
-        Opt-in: of what it finds in applications one in five is arguable (a value that is fetched twice, and no harm
-        done), and it has to look at nearly all async code, which costs more than the other rules together may.
+        Of itself it reports what is missing, waited for and then put in its place (`if self.x is None: self.x = await
+        connect()`). Named in `--concurrency-enable` it reports flags and what awaited methods set as well: there one
+        finding in four is arguable, and nearly all async code has to be looked at for it.
         State is an attribute of the object or the class, a variable of the module, one of a function around that other
         tasks see, what is in one of these, and what a framework keeps for all requests (`request.app.state`). Silent
         are: what only start-up, shutdown, loops without an end and the like do, going by their names and callers;
@@ -83,6 +84,14 @@ class CheckAwaitAct(Rule):
         " since: test it again under an asyncio.Lock, or set it before anything is awaited"
     )
     gate = Gate(
+        anchors=awaited_shapes.WAITING,
+        where=frozenset({"async"}),
+        asks=awaited_shapes.asks_fill,
+        answers=awaited_shapes.answers_waiting,
+        keeps=awaited_shapes.KEEPS,
+        nearest=True,
+    )
+    named_gate = Gate(
         anchors=awaited_shapes.ANCHORS,
         where=frozenset({"async"}),
         asks=awaited_shapes.asks_check,
@@ -90,14 +99,14 @@ class CheckAwaitAct(Rule):
         keeps=awaited_shapes.KEEPS,
         nearest=True,
     )
-    enabled = False
     quiet = True
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         for stale in self.file.stale.checks(self.file.definitions.functions[node]):
-            self.report(
-                stale.write.node,
-                place=stale.write.place,
-                test=self.file.line(stale.read),
-                wait=self.file.line(stale.suspension),
-            )
+            if self.file.is_named(self.code) or self.file.stale.is_filled(stale):
+                self.report(
+                    stale.write.node,
+                    place=stale.write.place,
+                    test=self.file.line(stale.read),
+                    wait=self.file.line(stale.suspension),
+                )

@@ -84,7 +84,10 @@ class DroppedTask(Rule):
         " a set until it is done, use an asyncio.TaskGroup, or flake8_concurrency.runtime.background"
     )
     gate = Gate(
-        anchors=frozenset({"create_task", "ensure_future", "Task"}), context=(frozenset({"asyncio"}),), looks=may_drop
+        anchors=frozenset({"create_task", "ensure_future", "Task"}),
+        context=(frozenset({"asyncio"}),),
+        looks=may_drop,
+        wants="callee",
     )
     quiet = True
     overlaps = ("RUF006",)

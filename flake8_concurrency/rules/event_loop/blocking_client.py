@@ -82,7 +82,7 @@ class BlockingClient(Rule):
     code = "CNC406"
     name = "blocking-client"
     message = "{call} stops the event loop until the other side has answered: use {twin}"
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True, wants="call")
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         for leaf in self.file.exchanges.holding_up(node, "client"):

@@ -70,7 +70,7 @@ class BlockingDatabase(Rule):
     code = "CNC405"
     name = "blocking-database"
     message = "{call} stops the event loop until the database has answered: use {twin}"
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True, wants="call")
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         for leaf in self.file.exchanges.holding_up(node, "database"):

@@ -81,7 +81,7 @@ class BlockingFileIo(Rule):
     code = "CNC404"
     name = "blocking-file-io"
     message = "{call} stops the event loop until the disk has answered: use {twin}"
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True, wants="call")
     quiet = True
     overlaps = ("ASYNC230", "ASYNC231", "ASYNC232", "ASYNC233", "ASYNC240")
 

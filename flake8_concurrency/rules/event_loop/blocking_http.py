@@ -74,7 +74,7 @@ class BlockingHttp(Rule):
     code = "CNC402"
     name = "blocking-http"
     message = "{call} stops the event loop until the server has answered: use {twin}"
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True, wants="call")
     overlaps = ("ASYNC210", "ASYNC211", "ASYNC212")
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:

@@ -84,7 +84,7 @@ class BlockingPrimitive(Rule):
     code = "CNC407"
     name = "blocking-primitive"
     message = "{call} stops the event loop until another thread has done its part: use {twin}"
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True, wants="call")
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         for leaf in self.file.blocking_in(node):

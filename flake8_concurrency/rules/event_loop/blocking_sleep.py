@@ -37,7 +37,7 @@ class BlockingSleep(Rule):
     code = "CNC401"
     name = "blocking-sleep"
     message = "{call} blocks the event loop, and everything that runs on it, until it is over: use {twin}"
-    gate = Gate(anchors=frozenset({"sleep"}), context=(frozenset({"time"}),), only_async=True)
+    gate = Gate(anchors=frozenset({"sleep"}), context=(frozenset({"time"}),), only_async=True, wants="call")
     overlaps = ("ASYNC251",)
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:

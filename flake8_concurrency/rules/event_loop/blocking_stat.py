@@ -57,7 +57,7 @@ class BlockingStat(Rule):
     code = "CNC417"
     name = "blocking-stat"
     message = "{call} stops the event loop until the file system has answered: use {twin}"
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True, wants="call")
     enabled = False
     quiet = True
     overlaps = ("ASYNC240",)

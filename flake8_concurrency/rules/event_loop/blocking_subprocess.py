@@ -57,7 +57,7 @@ class BlockingSubprocess(Rule):
     code = "CNC403"
     name = "blocking-subprocess"
     message = "{call} stops the event loop until the program has ended: use {twin}"
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True, wants="call")
     overlaps = ("ASYNC220", "ASYNC221", "ASYNC222")
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:

@@ -47,7 +47,7 @@ class CpuHeavyInAsync(Rule):
     code = "CNC415"
     name = "cpu-heavy-in-async"
     message = "{call} keeps the event loop busy for as long as it computes: use {twin}"
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True, wants="call")
     enabled = False
     quiet = True
 

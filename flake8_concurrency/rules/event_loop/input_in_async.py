@@ -38,7 +38,7 @@ class InputInAsync(Rule):
     code = "CNC414"
     name = "input-in-async"
     message = "{call} stops the event loop until somebody has typed an answer: use {twin}"
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True, wants="call")
     overlaps = ("ASYNC250",)
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:

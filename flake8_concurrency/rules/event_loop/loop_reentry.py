@@ -74,7 +74,7 @@ class LoopReentry(Rule):
     code = "CNC408"
     name = "loop-reentry"
     message = "{call} raises RuntimeError here, for this thread already runs an event loop: {twin}"
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True, wants="call")
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         for leaf in self.file.blocking_in(node):

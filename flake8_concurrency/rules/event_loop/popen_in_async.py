@@ -44,7 +44,7 @@ class PopenInAsync(Rule):
     code = "CNC413"
     name = "popen-in-async"
     message = "{call} holds up the event loop while a program starts, and what it gives cannot be awaited: use {twin}"
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, only_async=True, wants="call")
     enabled = False
     overlaps = ("ASYNC220",)
 

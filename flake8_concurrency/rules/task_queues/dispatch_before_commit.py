@@ -5,8 +5,9 @@ from __future__ import annotations
 import libcst as cst
 
 from flake8_concurrency.knowledge.task_queues import CANVAS
+from flake8_concurrency.model.before_commit import DJANGO
 from flake8_concurrency.model.dispatch_shapes import DISPATCHING, ENDING, answers_end, asks_end, speaks_of_tasks
-from flake8_concurrency.model.early_dispatches import DJANGO, EarlyDispatch
+from flake8_concurrency.model.early_dispatches import EarlyDispatch
 from flake8_concurrency.rule import Gate, Rule
 
 

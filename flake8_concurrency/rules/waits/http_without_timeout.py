@@ -72,7 +72,7 @@ class HttpWithoutTimeout(Rule):
     code = "CNC209"
     name = "http-without-timeout"
     message = "{call}() has no timeout and waits for ever if the server never answers: pass timeout="
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, keeps=KEEPS, may=_may_wait)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, keeps=KEEPS, may=_may_wait, wants="call")
     quiet = True
     overlaps = ("S113",)
 

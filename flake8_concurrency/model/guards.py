@@ -1,0 +1,236 @@
+"""Which lock guards which attribute of a class, going by where it is held, and where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import libcst as cst
+
+from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
+from flake8_concurrency.model.lock_identity import LockIdentity
+from flake8_concurrency.model.locks import words
+from flake8_concurrency.model.spelling import last_name
+
+if TYPE_CHECKING:
+    from flake8_concurrency.model.file import FileModel
+
+#: Methods that change the container they are called on.
+CHANGING = frozenset(
+    """append appendleft add insert extend extendleft update setdefault pop popleft popitem remove discard clear sort
+    reverse rotate move_to_end""".split()
+)
+#: Methods in which nobody else has the object yet, or any more.
+ALONE = frozenset(
+    """__init__ __new__ __post_init__ __attrs_post_init__ __del__ __repr__ __str__ __getstate__ __setstate__ __copy__
+    __deepcopy__ __reduce__ __set_name__ __init_subclass__ __class_getitem__ model_post_init""".split()
+)
+#: What is safe by itself, whoever uses it.
+_SAFE = (
+    "queue.Queue", "queue.SimpleQueue", "threading.Event", "threading.Thread", "threading.local", "threading.Lock",
+    "threading.RLock", "threading.Condition", "threading.Semaphore", "threading.Barrier", "threading.Timer",
+    "contextvars.ContextVar", "concurrent.futures.Executor", "logging.Logger", "asyncio.Queue", "asyncio.Event",
+    "multiprocessing.queues.Queue", "multiprocessing.queues.SimpleQueue", "itertools.count",
+)  # fmt: skip
+_DEEPEST = 4
+
+
+class Access(NamedTuple):
+    """A use of an attribute in a method, and the locks of the object that are held there."""
+
+    node: cst.Attribute
+    function: FunctionInfo
+    is_write: bool
+    held: frozenset[str]
+
+
+class Bare(NamedTuple):
+    """A write of an attribute without the lock that guards it elsewhere."""
+
+    access: Access
+    attribute: str
+    lock: str
+    guarded: list[Access]
+    #: How many uses there are at all.
+    uses: int
+
+
+class Guards:
+    """Answers for one file."""
+
+    def __init__(self, file: FileModel) -> None:
+        self._file = file
+        self._tree = file.tree
+        self._accesses: dict[ClassInfo, dict[str, list[Access]]] = {}
+
+    def locks(self, info: ClassInfo) -> dict[str, LockIdentity]:
+        """The locks for threads that the objects of a class have."""
+        regions = self._file.lock_regions
+        found = regions.locks_of(info)
+        return {name: lock for name, lock in found.items() if self._is_for_threads(lock, info, name)}
+
+    def _is_for_threads(self, lock: LockIdentity, info: ClassInfo, name: str) -> bool:
+        regions = self._file.lock_regions
+        made = (binding.value for binding in info.assigned.get(name, ()) if binding.value is not None)
+        kinds = (regions.kind(lock), *map(regions.kind_of, made))
+        return any(kind is not None and kind.family == "threading" for kind in kinds)
+
+    def accesses(self, info: ClassInfo) -> dict[str, list[Access]]:
+        """By attribute: its uses in the methods of a class, those in which nobody else has the object left out."""
+        found = self._accesses.get(info)
+        if found is None:
+            found = self._accesses[info] = {}
+            for function in info.methods.values():
+                if function.this is not None and not self.is_alone(function, _DEEPEST):
+                    for access in self._of(function):
+                        found.setdefault(access.node.attr.value, []).append(access)
+        return found
+
+    def _of(self, function: FunctionInfo) -> Iterator[Access]:
+        trusted = self._file.lock_regions.says_held(function)
+        for node in self._tree.within(function.node.body):
+            if isinstance(node, cst.Attribute) and isinstance(node.value, cst.Name) and self._is_this(node, function):
+                held = self._file.lock_regions.held_at(node)
+                names = {lock.name for lock in held if lock.is_own or not isinstance(lock.owner, ClassInfo)}
+                yield Access(node, function, self._is_write(node), frozenset(names | ({"*"} if trusted else set())))
+
+    @staticmethod
+    def _is_this(node: cst.Attribute, function: FunctionInfo) -> bool:
+        return last_name(node.value) == function.this
+
+    def is_alone(self, function: FunctionInfo, depth: int) -> bool:
+        """Whether a method only runs while nobody else has the object: as it is made, or as it is thrown away."""
+        if function.name in ALONE or self._makes_lock(function):
+            return True
+        if depth == 0 or not function.name.startswith("_") or function.name.endswith("__"):
+            return False
+        callers = [self._file.function_of(use) for use in self._file.entrances.uses(function)]
+        return bool(callers) and all(
+            caller is not None and caller is not function and self.is_alone(caller, depth - 1) for caller in callers
+        )
+
+    def _makes_lock(self, function: FunctionInfo) -> bool:
+        owner = function.owner
+        locks = {} if owner is None else owner.assigned
+        return any(
+            binding.value is not None
+            and self._file.function_of(binding.value) is function
+            and self._file.is_a(binding.value, "threading.Lock", "threading.RLock", "threading.Condition")
+            for bindings in locks.values()
+            for binding in bindings
+        )
+
+    def _is_write(self, node: cst.Attribute) -> bool:
+        """Whether an attribute is bound, or what is in it changed."""
+        current: cst.CSTNode = node
+        parent = self._file.parent(current)
+        while isinstance(parent, cst.Subscript) and parent.value is current:
+            current, parent = parent, self._file.parent(parent)
+        if isinstance(parent, cst.Element | cst.Tuple | cst.List):
+            while isinstance(parent, cst.Element | cst.Tuple | cst.List):
+                current, parent = parent, self._file.parent(parent)
+            return isinstance(parent, cst.AssignTarget)
+        match parent:
+            case cst.AssignTarget() | cst.Del():
+                return True
+            case cst.AugAssign() | cst.AnnAssign():
+                return parent.target is current and parent.value is not None
+            case cst.Attribute(attr=cst.Name(value=method)):
+                called = self._file.parent(parent)
+                return isinstance(called, cst.Call) and called.func is parent and method in CHANGING
+        return False
+
+    # -- inconsistent guards -------------------------------------------------------------------------------------------
+
+    def bare(self, info: ClassInfo) -> Iterator[Bare]:
+        """The writes of a class's attributes without the lock that guards most of their uses; one for each method."""
+        locks = self.locks(info)
+        if not locks:
+            return
+        for attribute, accesses in self.accesses(info).items():
+            if attribute in locks or attribute in info.methods or self._is_safe(accesses):
+                continue
+            lock = self._guard(accesses, set(locks))
+            if lock is None:
+                continue
+            guarded = [access for access in accesses if not access.held.isdisjoint({lock, "*"})]
+            seen: set[FunctionInfo] = set()
+            for access in accesses:
+                if access.is_write and not access.held and access.function not in seen and self._matters(access):
+                    seen.add(access.function)
+                    yield Bare(access, attribute, lock, guarded, len(accesses))
+
+    def _guard(self, accesses: list[Access], locks: set[str]) -> str | None:
+        """The lock that is held at most uses of an attribute, writes among them."""
+        for lock in sorted(locks):
+            guarded = [access for access in accesses if not access.held.isdisjoint({lock, "*"})]
+            bare = [
+                access for access in accesses if not access.held and self._is_entered_bare(access.function, _DEEPEST)
+            ]
+            writes = [access for access in guarded if access.is_write and lock in access.held]
+            is_majority = len(guarded) * 2 > len(accesses)
+            if (
+                writes
+                and is_majority
+                and _weight(guarded) > _weight(bare)
+                and len({access.function for access in guarded}) > 1
+            ):
+                return lock
+        return None
+
+    def _is_safe(self, accesses: list[Access]) -> bool:
+        return self._file.is_a(accesses[0].node, *_SAFE) if accesses else False
+
+    def _matters(self, access: Access) -> bool:
+        """Whether a write changes what is there, and does so in the midst of the object's life."""
+        return self._is_compound(access) and self._is_entered_bare(access.function, _DEEPEST)
+
+    def _is_compound(self, access: Access) -> bool:
+        """Whether a write depends on what was there, or was tested: a new value alone replaces the old one at once."""
+        parent = self._file.parent(access.node)
+        if not isinstance(parent, cst.AssignTarget | cst.AnnAssign):
+            return True
+        name = access.node.attr.value
+        return any(isinstance(node, cst.Attribute) and node.attr.value == name for node in self._before(access))
+
+    def _before(self, access: Access) -> Iterator[cst.CSTNode]:
+        """The tests around a write, and what it stores."""
+        child: cst.CSTNode = access.node
+        for around in self._file.ancestors(access.node):
+            if isinstance(around, cst.If | cst.While) and child is around.body:
+                yield from self._tree.within(around.test)
+            elif isinstance(around, cst.Assign | cst.AnnAssign) and around.value is not None:
+                yield from self._tree.within(around.value)
+            elif isinstance(around, cst.FunctionDef):
+                return
+            child = around
+
+    def _is_entered_bare(self, function: FunctionInfo, depth: int) -> bool:
+        """Whether a method is called without any lock, by others than those that begin or end the object's life."""
+        if is_of_a_life(function) or depth == 0:
+            return False
+        if not function.name.startswith("_") or function.name.endswith("__"):
+            return True
+        for use in self._file.entrances.uses(function):
+            caller = self._file.function_of(use)
+            if caller is None or caller is function or self._file.lock_regions.held_at(use):
+                continue
+            if caller.name not in ALONE and self._is_entered_bare(caller, depth - 1):
+                return True
+        return False
+
+
+#: Words in the names of methods that begin an object's life, or end it.
+_OF_A_LIFE = frozenset(
+    """init initialize setup start open connect load enter exit stop close shutdown terminate disconnect teardown
+    cleanup reset clear dispose finalize""".split()
+)
+
+
+def is_of_a_life(function: FunctionInfo) -> bool:
+    """Whether a method begins or ends the life of its object, going by its name."""
+    return not _OF_A_LIFE.isdisjoint(words(function.name))
+
+
+def _weight(accesses: list[Access]) -> int:
+    return sum(2 if access.is_write else 1 for access in accesses)

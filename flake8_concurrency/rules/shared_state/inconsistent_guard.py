@@ -1,0 +1,98 @@
+"""CNC603 inconsistent-guard."""
+
+from __future__ import annotations
+
+import re
+
+import libcst as cst
+
+from flake8_concurrency.model import guard_shapes
+from flake8_concurrency.rule import Gate, Rule
+
+
+class InconsistentGuard(Rule):
+    """An attribute that is used under a lock nearly everywhere is written without it here.
+
+    A lock keeps out only those who take it too. The write comes between what others read and store under the lock: an
+    update is lost, or they see one half of a change.
+
+    Bad:
+
+        import threading
+
+        class Queue:
+            def __init__(self):
+                self._lock = threading.Lock()
+                self._waiting = []
+
+            def put(self, item):
+                self._waiting.append(item)
+
+            def drain(self):
+                with self._lock:
+                    found, self._waiting = self._waiting, []
+                return found
+
+            def size(self):
+                with self._lock:
+                    return len(self._waiting)
+
+    Good:
+
+        import threading
+
+        class Queue:
+            def __init__(self):
+                self._lock = threading.Lock()
+                self._waiting = []
+
+            def put(self, item):
+                with self._lock:
+                    self._waiting.append(item)
+
+            def drain(self):
+                with self._lock:
+                    found, self._waiting = self._waiting, []
+                return found
+
+            def size(self):
+                with self._lock:
+                    return len(self._waiting)
+
+    Known limits:
+        Only writes are reported: reading one attribute without the lock is often meant (`if self._closed: return`), and
+        gives an old value at worst. The lock must be held at more uses than not, writes counting twice, in two methods
+        or more. Silent are constructors and what only they call, methods that all callers call under the lock or whose
+        name or docstring says so, what begins or ends the object's life (`start`, `close`, `reset`), flags set to True
+        or False, and attributes that are safe by themselves (queues, events, locks). State under a lock of asyncio is
+        CNC502's.
+    """
+
+    code = "CNC603"
+    name = "inconsistent-guard"
+    message = (
+        "self.{attribute} is written here without self.{lock}, which is held at {guarded} of its {count} uses (line"
+        " {lines}): take it here too, or others lose the update"
+    )
+    gate = Gate(
+        anchors=guard_shapes.LOCKS,
+        context=(frozenset({"import threading"}),),
+        asks=guard_shapes.asks,
+        answers=guard_shapes.answers,
+        # Every method of a class counts.
+        keeps=re.compile(""),
+    )
+    quiet = True
+
+    def visit_ClassDef(self, node: cst.ClassDef) -> None:
+        for bare in self.file.guards.bare(self.file.definitions.classes[node]):
+            lines = sorted({self.file.line(access.node) for access in bare.guarded})
+            shown = ", ".join(map(str, lines[:3])) + (" …" if len(lines) > 3 else "")
+            self.report(
+                bare.access.node,
+                attribute=bare.attribute,
+                lock=bare.lock,
+                guarded=len(bare.guarded),
+                count=bare.uses,
+                lines=shown,
+            )
