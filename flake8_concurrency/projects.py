@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -29,6 +30,8 @@ _NAMELESS = frozenset({"stdin", "-", ""})
 #: So many parts of other files are kept parsed; when there are more, all are let go before the next file.
 _MOST_MODULES = 400
 
+#: What every rule that looks into other files asks about.
+_COROUTINE = re.compile(r"\basync\s+def\b")
 _OFF: Mapping[str, Abroad] = MappingProxyType({})
 
 
@@ -86,7 +89,12 @@ _CATEGORIES = ("sleep", "http", "subprocess", "database", "client", "primitive",
 
 def around(filename: str, source: str, tree: ast.Module, options: Options, codes: frozenset[str]) -> Around:
     """What a file has from its project; nothing where no project is found, or nothing can come of it."""
-    if options.project_root == "off" or filename in _NAMELESS or filename.startswith("<") or "async" not in source:
+    if (
+        options.project_root == "off"
+        or filename in _NAMELESS
+        or filename.startswith("<")
+        or not _COROUTINE.search(source)
+    ):
         return Around()
     root = options.project_root or root_of(filename)
     path = os.path.realpath(filename)

@@ -74,6 +74,16 @@ class Summaries:
         """Whether a name of a file has a kind that matters, or gives one."""
         return bool(self.of((path, name), _DEEPEST).words)
 
+    def attribute_matters(self, path: str, name: str, attribute: str) -> bool:
+        """Whether it can make a difference what an attribute of a class is."""
+        summary = self._summary(path, _DEEPEST)
+        return summary is not None and summary.attribute_matters(name, attribute)
+
+    def bases_matter(self, path: str, name: str) -> bool:
+        """Whether it can make a difference what a class derives from."""
+        summary = self._summary(path, _DEEPEST)
+        return summary is not None and summary.bases_matter(name)
+
     def of(self, name: _Name, depth: int) -> Abroad:
         """What a name of a file contributes, with what it leads to through so many other files."""
         found = self._told.get((name, depth))
@@ -147,6 +157,7 @@ class _Summary:
         self._vocabulary = vocabulary
         self._blocks = blocks
         self._methods: dict[Unit, list[Unit]] = {}
+        self._mattering: dict[tuple[str, str], bool] = {}
         for unit in file.units:
             if unit.header is not None:
                 self._methods.setdefault(unit.header, []).append(unit)
@@ -209,6 +220,50 @@ class _Summary:
             }
             fresh = wanted - kept
         return _cut(self._outline.units, kept, self._lines)
+
+    def attribute_matters(self, name: str, attribute: str) -> bool:
+        """Whether an attribute of a class may block, or have a kind that matters: its own, or of any base."""
+        known = self._mattering.get((name, attribute))
+        if known is None:
+            known = self._mattering[name, attribute] = self._attribute_matters(name, attribute)
+        return known
+
+    def _attribute_matters(self, name: str, attribute: str) -> bool:
+        classes, is_open = self._lineage(name)
+        if is_open:
+            return True
+        for unit in classes:
+            for part in (unit, *self._methods.get(unit, ())):
+                if attribute in part.provides_attrs and (
+                    part in self._reaching or any(self._kind_words(attribute, [part])[:2])
+                ):
+                    return True
+        return False
+
+    def bases_matter(self, name: str) -> bool:
+        """Whether a class may derive from one of the vocabulary, or from one of another file that matters."""
+        return self._lineage(name)[1]
+
+    def _lineage(self, name: str) -> tuple[set[Unit], bool]:
+        """The classes of the file that a class derives from, itself among them, and whether others may matter."""
+        found: set[Unit] = set()
+        pending = [name]
+        seen = {name}
+        while pending:
+            word = pending.pop()
+            if word in self.abroad or word in self._vocabulary:
+                return found, True
+            for unit in self._outline.providing(word):
+                if unit.is_import and not unit.imported.isdisjoint(self._vocabulary):
+                    return found, True
+                if isinstance(unit.node, ast.ClassDef) and unit.node.name == word:
+                    found.add(unit)
+                    more = {
+                        part.id for base in unit.node.bases for part in ast.walk(base) if isinstance(part, ast.Name)
+                    }
+                    pending += more - seen
+                    seen |= more
+        return found, False
 
     def _is_telling(self, method: Unit) -> bool:
         """Whether a method reaches something that blocks, or gives or stores something of a kind that matters."""

@@ -148,6 +148,8 @@ class BlockingCalls:
         if receiver.name == "union":
             found = [self._method_entry(part, method, subject) for part in receiver.args]
             return found[0] if all(one is not None for one in found) else None
+        if isinstance(receiver.ref, ClassElsewhere) and not receiver.ref.has(method):
+            return None
         if isinstance(receiver.ref, ClassInfo | ClassElsewhere) and self._callees.defines(receiver, method):
             return None
         owners = [current.name for current in self._kinds.mro(receiver)]

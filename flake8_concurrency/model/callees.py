@@ -76,8 +76,9 @@ class Callees:
                     return None
                 if isinstance(base.ref, ClassInfo) and name in base.ref.methods:
                     return None
-                if isinstance(base.ref, ClassElsewhere) and name in base.ref.info.methods:
-                    found = base.ref.info.methods[name]
+                info = base.ref.info if isinstance(base.ref, ClassElsewhere) and base.ref.has(name) else None
+                if info is not None and isinstance(base.ref, ClassElsewhere) and name in info.methods:
+                    found = info.methods[name]
                     return FunctionElsewhere(base.ref.module, found.qualified_name, found)
         return None
 
@@ -91,7 +92,7 @@ class Callees:
             return False
         if receiver is not None and receiver.name == "type":
             receiver = receiver.args[0]
-        owner: object = ClassElsewhere(method.module, method.known.owner)
+        owner: object = ClassElsewhere(method.module, method.known.owner.name, method.known.owner)
         if receiver is not None and isinstance(receiver.ref, ClassElsewhere | ClassInfo):
             owner = receiver.ref
         if method.known.name in self._replaced.get(owner, ()):
@@ -111,8 +112,12 @@ class Callees:
 
     def defines(self, kind: Kind, name: str) -> bool:
         """Whether a class of the project among those that a value's class derives from has a method of this name."""
-        infos = (base.ref.info if isinstance(base.ref, ClassElsewhere) else base.ref for base in self._kinds.mro(kind))
-        return any(isinstance(info, ClassInfo) and name in info.methods for info in infos)
+        for base in self._kinds.mro(kind):
+            ref = base.ref
+            info = ref.info if isinstance(ref, ClassElsewhere) and ref.has(name) else ref
+            if isinstance(info, ClassInfo) and name in info.methods:
+                return True
+        return False
 
     def defines_constructor(self, kind: Kind) -> bool:
         """Whether a class of the file has a say in how a value is made."""

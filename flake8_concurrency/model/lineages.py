@@ -50,7 +50,7 @@ class Lineages:
 
     def _ordered(self, kind: Kind) -> list[Kind | None]:
         if isinstance(kind.ref, ClassElsewhere):
-            return kind.ref.module.lineage(kind.ref.info)
+            return kind.ref.lineage()
         if not isinstance(kind.ref, ClassInfo):
             return [*ancestry(kind)]
         found: list[Kind | None] = []
@@ -61,7 +61,7 @@ class Lineages:
                 found.append(current)
                 pending = [*self.bases(current.ref), *pending]
             elif current is not None and isinstance(current.ref, ClassElsewhere):
-                found += current.ref.module.lineage(current.ref.info)
+                found += current.ref.lineage()
             else:
                 found += [None] if current is None else ancestry(current)
         # A base that several others share comes after all of them.

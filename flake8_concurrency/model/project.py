@@ -24,9 +24,15 @@ if TYPE_CHECKING:
 class ClassElsewhere:
     """A class of another file of the project: the same one, whatever part of the file it was found in."""
 
-    def __init__(self, module: Module, info: ClassInfo) -> None:
+    def __init__(self, module: Module, name: str, known: ClassInfo | None = None) -> None:
         self.module = module
-        self.info = info
+        self.name = name
+        self._known = known
+
+    @cached_property
+    def info(self) -> ClassInfo | None:
+        """The class; None where its file cannot be parsed."""
+        return self._known or self.module.class_named(self.name)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ClassElsewhere) and self._key == other._key
@@ -36,20 +42,26 @@ class ClassElsewhere:
 
     @property
     def _key(self) -> tuple[str, str]:
-        return self.module.path, self.info.name
-
-    @property
-    def name(self) -> str:
-        return self.info.name
+        return self.module.path, self.name
 
     @property
     def qualified_name(self) -> str:
-        return f"{self.module.dotted}.{self.info.name}"
+        return f"{self.module.dotted}.{self.name}"
 
     @property
-    def own(self) -> Kind:
+    def own(self) -> Kind | None:
         """The kind of its instances as its own file sees them."""
-        return Kind("instance", ref=self.info)
+        return None if self.info is None else Kind("instance", ref=self.info)
+
+    def has(self, name: str) -> bool:
+        """Whether it can make a difference what an attribute of it is."""
+        return self.module.project.outline.attribute_matters(self.module.path, self.name, name)
+
+    def lineage(self) -> list[Kind | None]:
+        """What it derives from, itself first; None for a base of which nothing is known that matters."""
+        if self._known is None and not self.module.project.outline.bases_matter(self.module.path, self.name):
+            return [Kind("instance", ref=self), None]
+        return [None] if self.info is None else self.module.lineage(self.info)
 
 
 class FunctionElsewhere(NamedTuple):
@@ -93,6 +105,14 @@ class Module:
         kind = self.file.kinds.exported(name)
         return kind.ref if kind is not None and isinstance(kind.ref, FunctionInfo) else None
 
+    def class_named(self, name: str) -> ClassInfo | None:
+        """The class of this name at the top of the file."""
+        if self.file is None:
+            return None
+        kind = self.file.kinds.exported(name)
+        made = kind.args[0] if kind is not None and kind.name == "type" else None
+        return made.ref if made is not None and isinstance(made.ref, ClassInfo) else None
+
     def exported(self, name: str) -> Kind | None:
         """The kind of what a name of the module stands for once it has been imported."""
         return None if self.file is None else self.foreign(self.file.kinds.exported(name))
@@ -103,7 +123,7 @@ class Module:
             return kind
         args = tuple(map(self.foreign, kind.args))
         if isinstance(kind.ref, ClassInfo):
-            return Kind(kind.name, args, ClassElsewhere(self, kind.ref))
+            return Kind(kind.name, args, ClassElsewhere(self, kind.ref.name, kind.ref))
         if isinstance(kind.ref, FunctionInfo):
             return Kind("imported", args, FunctionElsewhere(self, kind.ref.qualified_name, kind.ref))
         if kind.name == "partial":
@@ -115,9 +135,17 @@ class Module:
         """The kind of an attribute of a value, whose class this file defines."""
         return None if self.file is None else self.foreign(self.file.kinds.attribute(kind, name))
 
-    def member(self, info: ClassInfo, name: str, *, of_class: bool = False) -> tuple[Kind | None] | None:
+    def member(self, of: ClassElsewhere, name: str, *, of_class: bool = False) -> tuple[Kind | None] | None:
         """What an object, or with `of_class` the class, has from one class of this file, without its bases."""
-        if self.file is None or not (name in info.methods or name in info.attributes or name in info.assigned):
+        if not of.has(name):
+            # It may have such a member, of which nothing is known.
+            return (None,)
+        info = of.info
+        if (
+            info is None
+            or self.file is None
+            or not (name in info.methods or name in info.attributes or name in info.assigned)
+        ):
             return None
         own = Kind("instance", ref=info)
         if of_class:
@@ -163,6 +191,12 @@ class Outlined(Protocol):
 
     def gives_kind(self, path: str, name: str) -> bool:
         """Whether a name has a kind that matters, or gives one."""
+
+    def attribute_matters(self, path: str, name: str, attribute: str) -> bool:
+        """Whether it can make a difference what an attribute of a class is."""
+
+    def bases_matter(self, path: str, name: str) -> bool:
+        """Whether it can make a difference what a class derives from."""
 
     def shape(self, path: str, name: str) -> str:
         """Whether a name is surely a function (`def`) or a class (`class`); empty when it is neither."""
@@ -215,8 +249,11 @@ class Elsewhere:
         if path == self._place.path or not self.project.outline.matters(path, names[0]):
             return None
         module = self.project.module(path, names[0])
-        if len(names) == 1 and self.project.outline.shape(path, names[0]) == "def":
+        shape = self.project.outline.shape(path, names[0])
+        if shape == "def" and len(names) == 1:
             return Kind("imported", (), FunctionElsewhere(module, names[0]))
+        if shape == "class" and len(names) == 1:
+            return Kind("type", (Kind("instance", ref=ClassElsewhere(module, names[0])),))
         kind = module.exported(names[0])
         for name in names[1:]:
             kind = attribute(kind, name)
@@ -227,8 +264,11 @@ def attribute(kind: Kind | None, name: str) -> Kind | None:
     """The kind of an attribute of a value that another file knows."""
     if kind is None:
         return None
-    if isinstance(kind.ref, ClassElsewhere):
-        return kind.ref.module.attribute(kind.ref.own, name)
-    if kind.name == "type" and kind.args[0] is not None and isinstance(kind.args[0].ref, ClassElsewhere):
-        return kind.args[0].ref.module.attribute(Kind("type", (kind.args[0].ref.own,)), name)
-    return None
+    of_class = kind.name == "type"
+    made = kind.args[0] if of_class else kind
+    if made is None or not isinstance(made.ref, ClassElsewhere) or not made.ref.has(name):
+        return None
+    own = made.ref.own
+    if own is None:
+        return None
+    return made.ref.module.attribute(Kind("type", (own,)) if of_class else own, name)
