@@ -14,7 +14,7 @@ import libcst as cst
 
 from flake8_concurrency.gate import blocking
 from flake8_concurrency.knowledge.schema import Blocking
-from flake8_concurrency.knowledge.words import blocking_words
+from flake8_concurrency.knowledge.words import kind_words
 from flake8_concurrency.model.file import FileModel, Run
 from flake8_concurrency.model.modules import Place, root_of
 from flake8_concurrency.model.positions import Positions
@@ -49,8 +49,7 @@ class _Opened:
         self._root = root
         self._run = Run(configured=configured, codes=frozenset(codes))
         words: set[str] = {name.rpartition(".")[2] for name in configured}
-        for telling in blocking_words(*_CATEGORIES).values():
-            words |= telling
+        words |= kind_words(*_CATEGORIES)
         self._summaries = Summaries(root, frozenset(words), self._blocking)
         self._project = self._opened()
 
@@ -60,9 +59,9 @@ class _Opened:
     def _blocking(self, outline: Outline) -> set[Unit]:
         return blocking(BlockingHelper, outline, self._run.configured, self._run.codes)
 
-    def _make(self, path: str, name: str, elsewhere: Elsewhere) -> FileModel | None:
+    def _make(self, path: str, about: tuple[str, str], elsewhere: Elsewhere) -> FileModel | None:
         """The model of a part of another file; None where it cannot be read or parsed."""
-        part = self._summaries.part(path, name)
+        part = self._summaries.part(path, *about)
         if part is None:
             return None
         try:

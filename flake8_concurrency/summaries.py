@@ -19,6 +19,8 @@ from flake8_concurrency.words import FUNCTIONS, bare
 
 #: Outlines of so many lines are kept: they hold the whole tree of a file.
 _MOST_LINES = 100_000
+#: A name that can be told only from more lines than this counts as unknown: libcst's parse is what we pay for.
+_LARGEST_PART = 300
 #: Calls are followed through so many other files: hidden ones are one or two deep.
 _DEEPEST = 1
 #: A file, and a name that is looked up in it: "" for the file as a whole.
@@ -93,10 +95,10 @@ class Summaries:
             self._told[name, depth] = found
         return found
 
-    def part(self, path: str, name: str) -> Part | None:
+    def part(self, path: str, name: str, attribute: str) -> Part | None:
         """The part of a file that tells what a name is and does; None where it cannot be read or parsed."""
         summary = self._summary(path, _DEEPEST)
-        return None if summary is None else summary.part(name)
+        return None if summary is None else summary.part(name, attribute)
 
     def _summary(self, path: str, depth: int) -> _Summary | None:
         file = self._file(path)
@@ -195,30 +197,32 @@ class _Summary:
             for provider in self._outline.providing(word):
                 if provider.is_import:
                     words |= provider.imported & self._vocabulary
-                elif provider not in seen:
+                elif isinstance(provider.node, ast.ClassDef) and provider.node.name == word and provider not in seen:
                     seen.add(provider)
                     # Whatever an object of a class has may be asked for.
                     for method in self._methods.get(provider, ()):
                         found += [(attr, method) for attr in method.provides_attrs]
-                    if isinstance(provider.node, ast.ClassDef):
-                        found += [(attr, provider) for attr in provider.provides_attrs]
+                    found += [(attr, provider) for attr in provider.provides_attrs]
             for step in found:
                 if step not in steps:
                     steps.add(step)
                     pending.append(step)
         return words, leads, seen
 
-    def part(self, name: str) -> Part:
-        """The part of the file that tells what a name is and does."""
+    def part(self, name: str, attribute: str) -> Part | None:
+        """The part of the file that tells what a name is and does, or what an attribute of a class is and does."""
         kept: set[Unit] = set()
-        fresh = {unit for unit in self._outline.units if name in unit.provides_names and not unit.is_import}
+        fresh = {unit for unit in self._outline.units if name in unit.provides_names and unit.header is None}
+        if attribute:
+            for header in self._lineage(name)[0]:
+                fresh.add(header)
+                fresh |= {method for method in self._methods.get(header, ()) if attribute in method.provides_attrs}
         while fresh:
             kept |= self._outline.support(fresh)
-            wanted = {method for unit in kept for method in self._methods.get(unit, ()) if self._is_telling(method)}
-            wanted |= {
-                other for unit in kept & self._reaching for other in self._outline.targets(unit) & self._reaching
-            }
-            fresh = wanted - kept
+            reached = (self._outline.targets(unit) & self._reaching for unit in kept & self._reaching)
+            fresh = set().union(*reached) - kept
+            if sum(unit.text.count("\n") for unit in kept) > _LARGEST_PART:
+                return None
         return _cut(self._outline.units, kept, self._lines)
 
     def attribute_matters(self, name: str, attribute: str) -> bool:
@@ -230,15 +234,14 @@ class _Summary:
 
     def _attribute_matters(self, name: str, attribute: str) -> bool:
         classes, is_open = self._lineage(name)
-        if is_open:
-            return True
-        for unit in classes:
-            for part in (unit, *self._methods.get(unit, ())):
-                if attribute in part.provides_attrs and (
-                    part in self._reaching or any(self._kind_words(attribute, [part])[:2])
-                ):
-                    return True
-        return False
+        own = {unit for unit in classes if unit.node.name == name}  # type: ignore[attr-defined]
+        # What the class has itself hides whatever its bases have.
+        for some in (own, classes):
+            parts = [part for unit in some for part in (unit, *self._methods.get(unit, ()))]
+            having = [part for part in parts if attribute in part.provides_attrs]
+            if having:
+                return any(part in self._reaching or any(self._kind_words(attribute, [part])[:2]) for part in having)
+        return is_open
 
     def bases_matter(self, name: str) -> bool:
         """Whether a class may derive from one of the vocabulary, or from one of another file that matters."""
@@ -247,15 +250,14 @@ class _Summary:
     def _lineage(self, name: str) -> tuple[set[Unit], bool]:
         """The classes of the file that a class derives from, itself among them, and whether others may matter."""
         found: set[Unit] = set()
+        is_open = False
         pending = [name]
         seen = {name}
         while pending:
             word = pending.pop()
-            if word in self.abroad or word in self._vocabulary:
-                return found, True
+            is_open = is_open or word in self.abroad or word in self._vocabulary
             for unit in self._outline.providing(word):
-                if unit.is_import and not unit.imported.isdisjoint(self._vocabulary):
-                    return found, True
+                is_open = is_open or (unit.is_import and not unit.imported.isdisjoint(self._vocabulary))
                 if isinstance(unit.node, ast.ClassDef) and unit.node.name == word:
                     found.add(unit)
                     more = {
@@ -263,14 +265,7 @@ class _Summary:
                     }
                     pending += more - seen
                     seen |= more
-        return found, False
-
-    def _is_telling(self, method: Unit) -> bool:
-        """Whether a method reaches something that blocks, or gives or stores something of a kind that matters."""
-        if method in self._reaching or method.node.name.startswith("__"):  # type: ignore[attr-defined]
-            return True
-        words, leads, _ = self._kind_words(method.node.name, [method])  # type: ignore[attr-defined]
-        return bool(words or leads) or len(method.provides_attrs) > 1
+        return found, is_open
 
 
 _NOTHING = Abroad(frozenset(), frozenset())

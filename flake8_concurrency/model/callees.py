@@ -76,10 +76,9 @@ class Callees:
                     return None
                 if isinstance(base.ref, ClassInfo) and name in base.ref.methods:
                     return None
-                info = base.ref.info if isinstance(base.ref, ClassElsewhere) and base.ref.has(name) else None
-                if info is not None and isinstance(base.ref, ClassElsewhere) and name in info.methods:
-                    found = info.methods[name]
-                    return FunctionElsewhere(base.ref.module, found.qualified_name, found)
+                found = base.ref.method(name) if isinstance(base.ref, ClassElsewhere) else None
+                if found is not None:
+                    return found
         return None
 
     def _is_replaced(self, method: FunctionElsewhere, receiver: Kind | None, func: cst.BaseExpression) -> bool:
@@ -113,9 +112,9 @@ class Callees:
     def defines(self, kind: Kind, name: str) -> bool:
         """Whether a class of the project among those that a value's class derives from has a method of this name."""
         for base in self._kinds.mro(kind):
-            ref = base.ref
-            info = ref.info if isinstance(ref, ClassElsewhere) and ref.has(name) else ref
-            if isinstance(info, ClassInfo) and name in info.methods:
+            if isinstance(base.ref, ClassElsewhere) and base.ref.method(name) is not None:
+                return True
+            if isinstance(base.ref, ClassInfo) and name in base.ref.methods:
                 return True
         return False
 

@@ -73,7 +73,7 @@ class Members:
                 if name in info.methods or name in info.attributes or name in info.assigned:
                     return self._own(info, kind, name)
             elif isinstance(info, ClassElsewhere):
-                if (inherited := info.module.member(info, name, of_class=True)) is not None:
+                if (inherited := info.member(name, of_class=True)) is not None:
                     return inherited[0]
             elif (found := _library_attribute(current, kind, name)) is not None:
                 return found[0]
@@ -91,7 +91,7 @@ class Members:
                 return None
             info = current.ref
             if isinstance(info, ClassElsewhere):
-                if (inherited := info.module.member(info, name)) is not None:
+                if (inherited := info.member(name)) is not None:
                     return _bound(inherited[0], kind)
                 continue
             if not isinstance(info, ClassInfo):

@@ -29,10 +29,15 @@ class ClassElsewhere:
         self.name = name
         self._known = known
 
-    @cached_property
-    def info(self) -> ClassInfo | None:
-        """The class; None where its file cannot be parsed."""
-        return self._known or self.module.class_named(self.name)
+    def at(self, attribute: str) -> ClassInMind | None:
+        """The class with all that tells what an attribute of it is; None where its file cannot be parsed."""
+        module = self.module
+        if module.project.outline.shape(module.path, self.name) == "class":
+            module = module.project.module(module.path, self.name, attribute)
+            info = module.class_named(self.name)
+        else:
+            info = self._known
+        return None if info is None else ClassInMind(module, info)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ClassElsewhere) and self._key == other._key
@@ -48,20 +53,40 @@ class ClassElsewhere:
     def qualified_name(self) -> str:
         return f"{self.module.dotted}.{self.name}"
 
-    @property
-    def own(self) -> Kind | None:
-        """The kind of its instances as its own file sees them."""
-        return None if self.info is None else Kind("instance", ref=self.info)
-
     def has(self, name: str) -> bool:
         """Whether it can make a difference what an attribute of it is."""
         return self.module.project.outline.attribute_matters(self.module.path, self.name, name)
 
+    def member(self, name: str, *, of_class: bool = False) -> tuple[Kind | None] | None:
+        """What an object, or with `of_class` the class, has from this class, without its bases."""
+        found = self.at(name) if self.has(name) else None
+        # It may have such a member, of which nothing is known.
+        return (None,) if found is None else found.module.member(found.info, name, of_class=of_class)
+
+    def method(self, name: str) -> FunctionElsewhere | None:
+        """Its own method of a name, if that may matter."""
+        found = self.at(name) if self.has(name) else None
+        info = None if found is None else found.info.methods.get(name)
+        return None if found is None or info is None else FunctionElsewhere(found.module, info.qualified_name, info)
+
     def lineage(self) -> list[Kind | None]:
         """What it derives from, itself first; None for a base of which nothing is known that matters."""
-        if self._known is None and not self.module.project.outline.bases_matter(self.module.path, self.name):
+        if not self.module.project.outline.bases_matter(self.module.path, self.name):
             return [Kind("instance", ref=self), None]
-        return [None] if self.info is None else self.module.lineage(self.info)
+        found = self.at("")
+        return [None] if found is None else found.module.lineage(found.info)
+
+
+class ClassInMind(NamedTuple):
+    """A class of another file in the part of the file that was parsed for it."""
+
+    module: Module
+    info: ClassInfo
+
+    @property
+    def own(self) -> Kind:
+        """The kind of its instances as its own file sees them."""
+        return Kind("instance", ref=self.info)
 
 
 class FunctionElsewhere(NamedTuple):
@@ -84,11 +109,11 @@ class FunctionElsewhere(NamedTuple):
 class Module:
     """Another file of the project: the part of it that tells what one of its names is, parsed when it is asked for."""
 
-    def __init__(self, project: Project, path: str, wanted: str) -> None:
+    def __init__(self, project: Project, path: str, wanted: str, attribute: str) -> None:
         self.project = project
         self.path = path
-        #: The name that tells which part of the file is parsed.
-        self._wanted = wanted
+        #: The name that tells which part of the file is parsed, and of a class the attribute that is asked for.
+        self._wanted, self._attribute = wanted, attribute
         #: Its path from the project's root, as a message prints it.
         self.name = os.path.relpath(path, project.root).replace(os.sep, "/")
         self.dotted = self.name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
@@ -96,7 +121,9 @@ class Module:
     @cached_property
     def file(self) -> FileModel | None:
         """Its model; None where it cannot be read or parsed."""
-        return self.project.make(self.path, self._wanted, Elsewhere(self.project, Place(self.project.root, self.path)))
+        return self.project.make(
+            self.path, (self._wanted, self._attribute), Elsewhere(self.project, Place(self.project.root, self.path))
+        )
 
     def function(self, name: str) -> FunctionInfo | None:
         """The function of this name at the top of the file."""
@@ -135,17 +162,9 @@ class Module:
         """The kind of an attribute of a value, whose class this file defines."""
         return None if self.file is None else self.foreign(self.file.kinds.attribute(kind, name))
 
-    def member(self, of: ClassElsewhere, name: str, *, of_class: bool = False) -> tuple[Kind | None] | None:
+    def member(self, info: ClassInfo, name: str, *, of_class: bool) -> tuple[Kind | None] | None:
         """What an object, or with `of_class` the class, has from one class of this file, without its bases."""
-        if not of.has(name):
-            # It may have such a member, of which nothing is known.
-            return (None,)
-        info = of.info
-        if (
-            info is None
-            or self.file is None
-            or not (name in info.methods or name in info.attributes or name in info.assigned)
-        ):
+        if self.file is None or not (name in info.methods or name in info.attributes or name in info.assigned):
             return None
         own = Kind("instance", ref=info)
         if of_class:
@@ -173,14 +192,15 @@ class Module:
         if kind is not None and kind.name == "type":
             inner = self._own(kind.args[0])
             return None if inner is None else Kind("type", (inner,))
-        if kind is not None and isinstance(kind.ref, ClassElsewhere) and kind.ref.module is self:
-            return kind.ref.own
+        if kind is not None and isinstance(kind.ref, ClassElsewhere) and kind.ref.module.path == self.path:
+            info = self.class_named(kind.ref.name)
+            return None if info is None else Kind("instance", ref=info)
         return None
 
 
-#: Makes the model of a part of a file, given the file's path, the name that the part is about and the file's view of
-#: the others; None where it cannot be read or parsed.
-Making = Callable[[str, str, "Elsewhere"], "FileModel | None"]
+#: Makes the model of a part of a file, given the file's path, the name and the attribute that the part is about and the
+#: file's view of the others; None where it cannot be read or parsed.
+Making = Callable[[str, tuple[str, str], "Elsewhere"], "FileModel | None"]
 
 
 class Outlined(Protocol):
@@ -211,13 +231,13 @@ class Project:
         self.outline = outline
         #: Files may import each other, so what is found out about them is kept in one place.
         self.memo = Memo()
-        self._modules: dict[tuple[str, str], Module] = {}
+        self._modules: dict[tuple[str, str, str], Module] = {}
 
-    def module(self, path: str, name: str) -> Module:
-        """The part of a file that a name leads to."""
-        found = self._modules.get((path, name))
+    def module(self, path: str, name: str, attribute: str = "") -> Module:
+        """The part of a file that a name leads to, or an attribute of a class of that name."""
+        found = self._modules.get((path, name, attribute))
         if found is None:
-            found = self._modules[path, name] = Module(self, path, name)
+            found = self._modules[path, name, attribute] = Module(self, path, name, attribute)
         return found
 
     def __len__(self) -> int:
@@ -268,7 +288,7 @@ def attribute(kind: Kind | None, name: str) -> Kind | None:
     made = kind.args[0] if of_class else kind
     if made is None or not isinstance(made.ref, ClassElsewhere) or not made.ref.has(name):
         return None
-    own = made.ref.own
-    if own is None:
+    found = made.ref.at(name)
+    if found is None:
         return None
-    return made.ref.module.attribute(Kind("type", (own,)) if of_class else own, name)
+    return found.module.attribute(Kind("type", (found.own,)) if of_class else found.own, name)
