@@ -16,8 +16,10 @@ from flake8_concurrency.model.remembering import is_done_once
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
-#: A chain has no more functions than this: hidden calls are one or two deep.
-_LONGEST = 6
+#: A chain has no more functions than this: hidden calls are one or two deep, and what lies deeper seldom runs.
+_LONGEST = 4
+#: The same for a leaf that is over in a moment.
+_LONGEST_TO_FILES = 3
 #: No search looks into more functions than this.
 _MOST = 300
 
@@ -103,6 +105,8 @@ class Beyond:
             last = places[-1]
             if last.module is not None:
                 for leaf in self._model(last).functions.leaves(last.function):
+                    if leaf.fact.category in _LIGHT and len(places) > _LONGEST_TO_FILES:
+                        continue
                     found.setdefault(leaf.fact.category, (places, leaf))
             if len(places) < _LONGEST:
                 for _, place in self._steps(last):
