@@ -160,6 +160,9 @@ def seeds(gate: Gate, outline: Outline) -> set[Unit]:
     anchors = outline.other_names(_live(gate, outline))
     if not anchors:
         return set()
+    if gate.finds is not None:
+        told = set(map(id, gate.finds([unit.node for unit in outline.units if not unit.is_import], anchors)))
+        return _kept(gate, {unit for unit in outline.units if id(unit.node) in told}, outline)
     if gate.asks is not None:
         return _asking(gate, anchors, outline)
     if gate.reaches:

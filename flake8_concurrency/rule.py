@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
@@ -38,6 +38,7 @@ class Finding(NamedTuple):
 
 
 Asking = Callable[[ast.AST], Collection[str]]
+Finds = Callable[[Sequence[ast.AST], Collection[str]], Collection[ast.AST]]
 Answering = Callable[[ast.AST, Collection[str]], Collection[str]]
 
 
@@ -73,6 +74,9 @@ class Gate(NamedTuple):
     `may` is asked about each call of an anchor that is not awaited: it gives words of the sense of `needs`, and None
     for a call that can't be meant.
 
+    Where a whole text has to be seen at once, `finds` tells of all its functions, classes and other statements, and of
+    all names of anchors, in which a finding could stand, and which it needs.
+
     `looks` is asked about a function in which an anchor is called, with all names of anchors: whether a finding could
     stand there by its shape.
 
@@ -101,6 +105,7 @@ class Gate(NamedTuple):
     nearest: bool = False
     speaks: Callable[[Collection[str]], bool] | None = None
     wants: Literal["all", "call", "callee"] = "all"
+    finds: Finds | None = None
     looks: Callable[[ast.AST, Collection[str]], bool] | None = None
     may: Callable[[ast.Call], frozenset[str] | None] | None = None
 

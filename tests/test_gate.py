@@ -92,7 +92,7 @@ def test_a_part_of_the_sample_is_not_parsed() -> None:
     default = [rule for rule in catalogue.rules() if rule.enabled]
     slices = [narrow(default, split_lines(source), ast.parse(source)) for source in sources]
     parsed = sum(len(found.text) for found in slices if found is not None)
-    assert 0 < parsed < sum(map(len, sources)) * 0.92
+    assert 0 < parsed < sum(map(len, sources)) * 0.95
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,15 @@ def test_names_that_only_resemble_those_of_programs(filename: str) -> None:
         'import click\n@click.command("make")\ndef make():\n    build(".")\n',
         "from setuptools import Command\n",
         "class Command(BaseCommand):\n    pass\n",
+        "from django.core.management.base import BaseCommand\nclass Command(BaseCommand):\n    pass\n",
+        "from ..management import BaseCommand as Base\nfrom x import BaseCommand\nclass Command(x.BaseCommand): ...\n",
     ],
 )
 def test_what_else_makes_a_file_a_program(rest: str) -> None:
     assert not messages(PROGRAM + rest)
+
+
+@pytest.mark.parametrize("module", ["app.commands.base", ".base", "."])
+def test_a_command_of_a_service_layer_makes_no_program(module: str) -> None:
+    rest = f"from {module} import BaseCommand\nclass Make(BaseCommand):\n    pass\n"
+    assert len(messages(PROGRAM + rest)) == 1

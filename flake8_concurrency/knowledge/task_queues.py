@@ -122,7 +122,8 @@ ON_COMMIT = ("on_commit", "oncommit", "after_commit", "post_commit", "run_on_com
 #: Context managers and decorators of projects that begin a transaction, by their whole name, wherever they are from.
 ATOMIC_NAMES = frozenset(
     """atomic_transaction transaction_atomic traced_atomic_transaction transactional atomic_block atomic_commit
-    db_atomic atomic_if_not_in_transaction write_transaction session_scope transaction_scope xact""".split()
+    db_atomic atomic_if_not_in_transaction write_transaction session_scope transaction_scope xact
+    create_revision""".split()
 )
 #: What a transaction is committed on, besides sessions and connections.
 UNITS_OF_WORK = frozenset("uow unit_of_work unitofwork tx txn trans".split())

@@ -167,6 +167,13 @@ def entries(node: cst.BaseExpression | None) -> dict[str, cst.BaseExpression] | 
 
 
 def _keys(node: cst.BaseExpression) -> Iterator[cst.SimpleString]:
-    for element in node.elements if isinstance(node, cst.Dict) else ():
-        if isinstance(element, cst.DictElement) and isinstance(element.key, cst.SimpleString):
-            yield element.key
+    """The names and patterns of routes: in a dict, or the first of pairs in lists."""
+    if isinstance(node, cst.Dict):
+        keys = [element.key for element in node.elements if isinstance(element, cst.DictElement)]
+        yield from (key for key in keys if isinstance(key, cst.SimpleString))
+    elif isinstance(node, cst.List | cst.Tuple):
+        first = node.elements[0].value if node.elements else None
+        if isinstance(first, cst.SimpleString):
+            yield first
+        for element in node.elements:
+            yield from _keys(element.value)

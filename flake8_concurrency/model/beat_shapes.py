@@ -46,3 +46,22 @@ def answers_names(root: ast.AST, names: Collection[str]) -> set[str]:
     """Whatever has one of those words; the tasks themselves are kept anyway."""
     del root, names
     return {_NAMED}
+
+
+#: What lists the queues of a file.
+_LISTS = frozenset({"task_queues", "CELERY_TASK_QUEUES", "CELERY_QUEUES", "TaskQueues"})
+
+
+def speaks_of_queues(some: Collection[str]) -> bool:
+    """Whether a text, by all its words, may list queues."""
+    return not _LISTS.isdisjoint(some)
+
+
+def asks_queues(root: ast.AST) -> set[str]:
+    """Whether a piece of the text may list queues."""
+    for node in below(root):
+        if isinstance(node, ast.Assign) and any(last_name(target) in _LISTS for target in node.targets):
+            return {_NAMED}
+        if isinstance(node, ast.Call) and last_name(node.func) == "TaskQueues":
+            return {_NAMED}
+    return set()

@@ -9,17 +9,21 @@ import libcst as cst
 
 from flake8_concurrency.knowledge import task_queues as known
 from flake8_concurrency.model import clauses
+from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.leaving import leaves
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import last_name
 from flake8_concurrency.model.tasks import is_on_commit
+from flake8_concurrency.model.vocabulary import HOOKS
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
 DJANGO, SQLALCHEMY = "Django", "SQLAlchemy"
 _DEEPEST = 3
+#: A name of so many words is hardly that of two different methods.
+_TELLING = 2
 #: A receiver of a signal that is connected in another file says which in its name.
 _SIGNAL_NAME = re.compile(r"(pre|post)_(save|delete)|m2m_changed")
 #: Words in the names of a class's bases that say it is no model.
@@ -43,6 +47,7 @@ class BeforeCommit:
     def __init__(self, file: FileModel) -> None:
         self._file = file
         self._places: dict[FunctionInfo, Place | None] = {}
+        self._waiting: dict[FunctionInfo, bool] = {}
         self._imports = clauses.imported(file.tree.module)
 
     # -- what waits, or means it -------------------------------------------------------------------------------------
@@ -53,10 +58,14 @@ class BeforeCommit:
 
     def _waits(self, function: FunctionInfo) -> bool:
         """Whether a function is run after the commit, or looks whether there is a transaction at all."""
-        if is_on_commit(function.name) or any(is_on_commit(name) for name in function.decorator_names):
-            return True
-        inside = self._file.tree.within(function.node.body)
-        return any(isinstance(node, cst.Name) and node.value in known.ASKING for node in inside)
+        if function not in self._waiting:
+            inside = self._file.tree.within(function.node.body)
+            self._waiting[function] = (
+                is_on_commit(function.name)
+                or any(is_on_commit(name) for name in function.decorator_names)
+                or any(isinstance(node, cst.Name) and node.value in known.ASKING for node in inside)
+            )
+        return self._waiting[function]
 
     def _follows_rollback(self, call: cst.Call) -> bool:
         """Whether what is sent is about a failure: the transaction is rolled back, and after no commit it would go."""
@@ -111,8 +120,6 @@ class BeforeCommit:
             return self._opened(region.opener)
         child = node
         for around in self._file.ancestors(node):
-            if isinstance(around, cst.Lambda):
-                return None
             openers: list[cst.BaseExpression] = []
             if isinstance(around, cst.With) and child is around.body:
                 openers = [item.item for item in around.items]
@@ -133,20 +140,29 @@ class BeforeCommit:
         return Place(opener, f"inside the transaction of line {self._file.line(opener)}", orm)
 
     def _entered_inside(self, function: FunctionInfo, depth: int) -> Place | None:
-        found = self._as_receiver(function) or self._as_method(function) or self._as_listener(function)
+        found = (
+            self._as_receiver(function)
+            or self._as_method(function)
+            or self._as_hook(function)
+            or self._as_listener(function)
+        )
         if found is not None or depth >= _DEEPEST:
             return found
-        for call in self._file.queries.callers(function):
+        for call in self._callers(function):
             caller = self._file.function_of(call)
-            if caller is None or caller is function or self._waits(caller) or self._is_lambda(call):
+            if caller is None or caller is function or self._waits(caller):
                 continue
             place = self._place(call, caller, depth + 1)
             if place is not None:
                 return place
         return None
 
-    def _is_lambda(self, call: cst.Call) -> bool:
-        return isinstance(self._file.tree.scope_of(call), cst.Lambda)
+    def _callers(self, function: FunctionInfo) -> list[cst.Call]:
+        """The calls that enter a function; those of a method of two words also on objects that are not known."""
+        if function.owner is None or len(words(function.name)) < _TELLING or function.name in HOOKS:
+            return self._file.queries.callers(function)
+        namesakes = [other for other in self._file.definitions.functions.values() if other.name == function.name]
+        return (self._file.queries if len(namesakes) > 1 else self._file.transactions).callers(function)
 
     def _as_receiver(self, function: FunctionInfo) -> Place | None:
         """A receiver of a signal about rows: it runs in the transaction of whoever saves."""
@@ -251,16 +267,35 @@ class BeforeCommit:
     def _calls_super(self, function: FunctionInfo) -> bool:
         return any(called_name(call) == function.name and _is_super(call) for call in function.calls)
 
-    def _as_listener(self, function: FunctionInfo) -> Place | None:
-        """`@event.listens_for(Order, "after_insert")` of SQLAlchemy."""
+    def _as_hook(self, function: FunctionInfo) -> Place | None:
+        """`@hook(AFTER_CREATE)` of django-lifecycle runs in `save()`, unless it is told to wait for the commit."""
         for decorator in function.node.decorators:
             call = decorator.decorator
-            if isinstance(call, cst.Call) and called_name(call) == "listens_for" and len(call.args) > 1:
-                event = call.args[1].value
-                name = event.evaluated_value if isinstance(event, cst.SimpleString) else None
-                if isinstance(name, str) and name in known.ROW_EVENTS:
-                    return Place(function.node, f"by a listener to {name}, which runs before the commit", SQLALCHEMY)
+            if not isinstance(call, cst.Call) or called_name(call) != "hook" or not call.args:
+                continue
+            first = call.args[0].value
+            moment = first.evaluated_value if isinstance(first, cst.SimpleString) else last_name(first)
+            waits = argument(call, None, "on_commit")
+            if str(moment).lower().startswith(("before_", "after_")) and (waits is None or literal(waits) == (False,)):
+                says = f"by {function.qualified_name}(), a hook of the model, in the transaction of whoever saves it"
+                return Place(function.node, says, DJANGO)
         return None
+
+    def _as_listener(self, function: FunctionInfo) -> Place | None:
+        """`@event.listens_for(Order, "after_insert")` and `event.listen(Order, "after_insert", f)` of SQLAlchemy."""
+        listening = [d.decorator for d in function.node.decorators if isinstance(d.decorator, cst.Call)]
+        calls = [call for call in listening if called_name(call) == "listens_for"]
+        calls += [call for call in self._file.queries.named("listen") if _gives(call, function.name)]
+        for call in calls:
+            event = call.args[1].value if len(call.args) > 1 else None
+            name = event.evaluated_value if isinstance(event, cst.SimpleString) else None
+            if isinstance(name, str) and name in known.ROW_EVENTS:
+                return Place(function.node, f"by a listener to {name}, which runs before the commit", SQLALCHEMY)
+        return None
+
+
+def _gives(call: cst.Call, name: str) -> bool:
+    return any(last_name(arg.value) == name for arg in call.args)
 
 
 def _is_super(call: cst.Call) -> bool:

@@ -108,7 +108,7 @@ class Caches:
             function = self._file.function_of(node)
             if function is None or function.name in ("__init__", "__new__", "__post_init__", "__repr__", "__del__"):
                 continue
-            if not self._is_use(node) or self._on_loop(function, _DEEPEST):
+            if not self._is_use(node) or self.is_on_loop(function):
                 continue
             if not self._file.sections.encloses(node, node):
                 yield Use(node, function)
@@ -146,7 +146,7 @@ class Caches:
             if name not in DECORATORS or not self._remembers(argument(call, 0, "cache"), function, name):
                 continue
             locks = [argument(call, 2, "lock"), argument(call, None, "condition")]
-            if any(lock is not None and literal(lock) != (None,) for lock in locks) or self._on_loop(
+            if any(lock is not None and literal(lock) != (None,) for lock in locks) or self.is_on_loop(
                 function, _DEEPEST
             ):
                 return None
@@ -169,7 +169,7 @@ class Caches:
 
     # -- threads -----------------------------------------------------------------------------------------------------
 
-    def _on_loop(self, function: FunctionInfo, depth: int) -> bool:
+    def is_on_loop(self, function: FunctionInfo, depth: int = _DEEPEST) -> bool:
         """Whether only the thread of an event loop is ever in a function, as far as the file shows."""
         if self._file.threaded.roots(function):
             return False
@@ -181,7 +181,8 @@ class Caches:
             depth > 0
             and bool(callers)
             and all(
-                caller is not None and caller is not function and self._on_loop(caller, depth - 1) for caller in callers
+                caller is not None and caller is not function and self.is_on_loop(caller, depth - 1)
+                for caller in callers
             )
         )
 

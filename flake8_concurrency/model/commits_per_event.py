@@ -52,6 +52,9 @@ class CommitsPerEvent:
     def of(self, function: FunctionInfo) -> list[CommitPerEvent]:
         """The commits of a function that run once for each event of a stream, or for each row."""
         found: list[CommitPerEvent] = []
+        if self._file.locks.takes(function):
+            # A commit lets go of the rows that are locked.
+            return found
         for call in function.calls:
             if self._file.transactions.ends(call) != "commit":
                 continue

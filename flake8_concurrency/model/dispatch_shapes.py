@@ -19,8 +19,8 @@ _SENT = "sent"
 #: Words by which the end of a transaction shows that comes later.
 ENDING = (
     frozenset(
-        """atomic Atomic commit_on_success commit_manually in_transaction begin transaction commit receiver connect
-        listens_for sender instance""".split()
+        """atomic Atomic commit_on_success commit_manually in_transaction begin transaction commit flush receiver
+        connect listens_for listen hook sender instance""".split()
     )
     | known.ATOMIC_NAMES
     | known.ADMIN_METHODS

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
 
+_DEEPEST = 20
+
+
 class Dispatch(NamedTuple):
     """A call that hands tasks to a broker.
 
@@ -114,31 +117,42 @@ class Dispatches:
             return True
         return self._is_imported(receiver)
 
-    def _is_canvas(self, node: cst.BaseExpression) -> bool:
+    def _is_canvas(self, node: cst.BaseExpression, depth: int = 0) -> bool:
         """Whether an expression is a signature, or a workflow of them."""
+        if depth > _DEEPEST:
+            return False
         if isinstance(node, cst.BinaryOperation):
-            return isinstance(node.operator, cst.BitOr) and (self._is_canvas(node.left) or self._is_canvas(node.right))
+            parts = (node.right, node.left) if isinstance(node.operator, cst.BitOr) else ()
+            return any(self._is_canvas(part, depth + 1) for part in parts)
         if isinstance(node, cst.Name):
             bound = self._file.names.reaching(node) or ()
             return bool(bound) and all(
                 binding.how == "assign"
                 and isinstance(binding.value, cst.Call | cst.BinaryOperation)
                 and not binding.path
-                and self._is_canvas(binding.value)
+                and self._is_canvas(binding.value, depth + 1)
                 for binding in bound
             )
-        if not isinstance(node, cst.Call):
-            return False
-        name = called_name(node)
-        if name in known.CANVAS:
-            return (self._file.qualified(node.func) or "").startswith("celery.") or any(
-                isinstance(part, cst.Call) and called_name(part) in known.SIGNATURES
-                for arg in node.args
-                for part in self._file.tree.within(arg.value)
-            )
-        if not isinstance(node.func, cst.Attribute):
-            return name == "signature"
-        return name in known.SIGNATURES or (name in known.SETTING and self._is_canvas(node.func.value))
+        while isinstance(node, cst.Call):
+            name = called_name(node)
+            if name in known.CANVAS:
+                return self._is_workflow(node)
+            if not isinstance(node.func, cst.Attribute):
+                return name == "signature"
+            if name in known.SIGNATURES:
+                return True
+            if name not in known.SETTING:
+                return False
+            node = node.func.value
+        return False
+
+    def _is_workflow(self, node: cst.Call) -> bool:
+        """`chain(...)` of Celery, by its import or by what is in it."""
+        return (self._file.qualified(node.func) or "").startswith("celery.") or any(
+            isinstance(part, cst.Call) and called_name(part) in known.SIGNATURES
+            for arg in node.args
+            for part in self._file.tree.within(arg.value)
+        )
 
     def _comes_from_senders(self, receiver: cst.BaseExpression, name: str, call: cst.Call) -> bool:
         """Whether something with a `send` or `defer` is imported from a module of tasks, and used as a task is."""

@@ -29,11 +29,20 @@ class EarlyDispatch(NamedTuple):
     place: Place
 
 
+class _Write(NamedTuple):
+    """Something that is given to a session or changed: the names of the rows, none for all that the session has."""
+
+    node: cst.CSTNode
+    rows: frozenset[str]
+    is_flush: bool = False
+
+
 class EarlyDispatches:
     """Answers for one file."""
 
     def __init__(self, file: FileModel) -> None:
         self._file = file
+        self._sessions: dict[FunctionInfo, tuple[list[cst.Call], list[_Write]]] = {}
 
     def of(self, function: FunctionInfo) -> list[EarlyDispatch]:
         """The tasks that a function sends before the transaction around it is committed."""
@@ -61,21 +70,41 @@ class EarlyDispatches:
     # -- between a write and the commit ------------------------------------------------------------------------------
 
     def _written_here(self, dispatch: Dispatch, function: FunctionInfo) -> Place | None:
-        """A task about a row that a session has, and commits only further down."""
+        """A task about a row that a session has, and commits only further down, or where it was called from."""
         order = self._file.tree.order
+        sent = order(dispatch.call)
         given = self._names(dispatch)
-        commits = [call for call in function.calls if self._commits(call)]
-        for write, rows in self._writes(function):
-            if not order(write) < order(dispatch.call) or not (given & rows if rows else given):
-                continue
-            if not self._file.rows.saving.may_follow(write, dispatch.call):
-                continue
-            if any(order(write) < order(commit) < order(dispatch.call) for commit in commits):
-                continue
-            later = next((one for one in commits if self._comes_later(one, dispatch.call)), None)
-            if later is not None:
-                return Place(later, f"before the commit on line {self._file.line(later)}", SQLALCHEMY)
-        return None
+        commits, writes = self._of_session(function)
+        earlier = [
+            one
+            for one in writes
+            if order(one.node) < sent
+            and (given & one.rows if one.rows else given)
+            and not any(order(one.node) < order(commit) < sent for commit in commits)
+            and self._file.rows.saving.may_follow(one.node, dispatch.call)
+            and not self._is_left(one.node, dispatch.call)
+        ]
+        if not earlier:
+            return None
+        later = next((one for one in commits if self._comes_later(one, dispatch.call)), None)
+        if later is not None:
+            return Place(later, f"before the commit on line {self._file.line(later)}", SQLALCHEMY)
+        flush = next((one.node for one in earlier if one.is_flush), None)
+        if flush is None or commits or not any(one.rows for one in earlier):
+            return None
+        return Place(flush, f"after the flush on line {self._file.line(flush)} and before any commit", SQLALCHEMY)
+
+    def _is_left(self, write: cst.CSTNode, sent: cst.Call) -> bool:
+        """Whether a `with` around a write is left before a task is sent: it may end the transaction."""
+        around = set(self._file.ancestors(sent))
+        return any(isinstance(block, cst.With) and block not in around for block in self._file.ancestors(write))
+
+    def _of_session(self, function: FunctionInfo) -> tuple[list[cst.Call], list[_Write]]:
+        """The commits of a function, and what it writes."""
+        if function not in self._sessions:
+            commits = [call for call in function.calls if self._commits(call)]
+            self._sessions[function] = commits, list(self._writes(function))
+        return self._sessions[function]
 
     def _comes_later(self, commit: cst.Call, sent: cst.Call) -> bool:
         if self._file.tree.order(commit) < self._file.tree.order(sent):
@@ -91,18 +120,19 @@ class EarlyDispatches:
             and last_name(call.func.value).lower().lstrip("_") in known.UNITS_OF_WORK
         )
 
-    def _writes(self, function: FunctionInfo) -> Iterator[tuple[cst.CSTNode, set[str]]]:
-        """What a function gives to a session or changes, with the names of the rows; none for all that it has."""
+    def _writes(self, function: FunctionInfo) -> Iterator[_Write]:
+        """What a function gives to a session or changes."""
         for node in function.own:
             if isinstance(node, cst.Call) and called_name(node) in known.SESSION_WRITES:
                 if isinstance(node.func, cst.Attribute) and self._file.transactions.is_session(node.func.value):
-                    yield node, {text(arg.value) for arg in node.args} - {""}
+                    rows = {text(arg.value) for arg in node.args} - {""}
+                    yield _Write(node, frozenset(rows), called_name(node) == "flush")
             elif isinstance(node, cst.Assign | cst.AugAssign):
                 targets = [one.target for one in node.targets] if isinstance(node, cst.Assign) else [node.target]
                 rows = {text(target.value) for target in targets if isinstance(target, cst.Attribute)}
                 rows -= {"", function.this or "", "cls"}
                 if rows:
-                    yield node, rows
+                    yield _Write(node, frozenset(rows))
 
     def _names(self, dispatch: Dispatch) -> set[str]:
         """The rows that a task is given, or something of: `order` where it is given `order.id`, or a local made so."""

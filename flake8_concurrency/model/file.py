@@ -20,10 +20,13 @@ from flake8_concurrency.model.commits_per_event import CommitsPerEvent
 from flake8_concurrency.model.condition_waits import ConditionWaits
 from flake8_concurrency.model.consumption import Consumption
 from flake8_concurrency.model.critical_sections import CriticalSections
+from flake8_concurrency.model.declared_queues import DeclaredQueues
 from flake8_concurrency.model.definitions import Definitions, FunctionInfo
+from flake8_concurrency.model.dict_checks import DictChecks
 from flake8_concurrency.model.dispatches import Dispatches
 from flake8_concurrency.model.dropping import Dropping
 from flake8_concurrency.model.early_dispatches import EarlyDispatches
+from flake8_concurrency.model.early_threads import EarlyThreads
 from flake8_concurrency.model.entrances import Entrances
 from flake8_concurrency.model.event_loops import EventLoops
 from flake8_concurrency.model.exchanges import Exchanges
@@ -34,6 +37,7 @@ from flake8_concurrency.model.file_work import FileWork
 from flake8_concurrency.model.flow import Flow
 from flake8_concurrency.model.functions import Functions
 from flake8_concurrency.model.futures import Futures
+from flake8_concurrency.model.guard_notes import GuardNotes
 from flake8_concurrency.model.guards import Guards
 from flake8_concurrency.model.http import Http
 from flake8_concurrency.model.idle_locks import IdleLocks
@@ -76,6 +80,8 @@ from flake8_concurrency.model.suspensions import Suspensions
 from flake8_concurrency.model.task_options import TaskOptions
 from flake8_concurrency.model.task_waits import TaskWaits
 from flake8_concurrency.model.tasks import Tasks
+from flake8_concurrency.model.thread_locals import ThreadLocals
+from flake8_concurrency.model.thread_promises import ThreadPromises
 from flake8_concurrency.model.thread_uses import ThreadUses
 from flake8_concurrency.model.threaded import Threaded
 from flake8_concurrency.model.threads import Threads
@@ -85,6 +91,7 @@ from flake8_concurrency.model.transactions import Transactions
 from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.model.twins import Twins
 from flake8_concurrency.model.unrouted import UnroutedTasks
+from flake8_concurrency.model.unsafe_releases import UnsafeReleases
 from flake8_concurrency.model.waits import Waits
 from flake8_concurrency.model.whole_saves import WholeSaves
 from flake8_concurrency.model.works import Works
@@ -294,6 +301,22 @@ class FileModel:
         return Beat(self)
 
     @cached_property
+    def declared_queues(self) -> DeclaredQueues:
+        return DeclaredQueues(self)
+
+    @cached_property
+    def before_commit(self) -> BeforeCommit:
+        return BeforeCommit(self)
+
+    @cached_property
+    def file_deletions(self) -> FileDeletions:
+        return FileDeletions(self)
+
+    @cached_property
+    def commits_per_event(self) -> CommitsPerEvent:
+        return CommitsPerEvent(self)
+
+    @cached_property
     def dispatches(self) -> Dispatches:
         return Dispatches(self)
 
@@ -312,6 +335,18 @@ class FileModel:
     @cached_property
     def threaded(self) -> Threaded:
         return Threaded(self)
+
+    @cached_property
+    def dict_checks(self) -> DictChecks:
+        return DictChecks(self)
+
+    @cached_property
+    def thread_promises(self) -> ThreadPromises:
+        return ThreadPromises(self)
+
+    @cached_property
+    def guard_notes(self) -> GuardNotes:
+        return GuardNotes(self)
 
     @cached_property
     def guards(self) -> Guards:
@@ -336,6 +371,18 @@ class FileModel:
     @cached_property
     def thread_uses(self) -> ThreadUses:
         return ThreadUses(self)
+
+    @cached_property
+    def early_threads(self) -> EarlyThreads:
+        return EarlyThreads(self)
+
+    @cached_property
+    def thread_locals(self) -> ThreadLocals:
+        return ThreadLocals(self)
+
+    @cached_property
+    def unsafe_releases(self) -> UnsafeReleases:
+        return UnsafeReleases(self)
 
     @cached_property
     def throwaway_locks(self) -> ThrowawayLocks:

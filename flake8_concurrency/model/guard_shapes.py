@@ -8,6 +8,13 @@ from collections.abc import Collection
 from flake8_concurrency.model.pieces import last_name, own
 
 LOCKS = frozenset("Lock RLock Condition Semaphore BoundedSemaphore".split())
+#: What starts threads, or pools of them.
+STARTERS = frozenset("Thread Timer ThreadPool ThreadPoolExecutor".split())
+#: Words that begin a note about what guards something, and words of which one goes on with it.
+NOTES = frozenset("guarded Guarded GUARDED protected Protected guarded_by GUARDED_BY GuardedBy requires_lock".split())
+NOTING = frozenset("by BY guarded_by GUARDED_BY GuardedBy requires_lock".split())
+#: Whose locks are known.
+PACKAGES = frozenset({"import threading", "import asyncio", "import multiprocessing"})
 _LOCK = "lock"
 
 
@@ -45,3 +52,17 @@ def answers(root: ast.AST, anchors: Collection[str]) -> Collection[str]:
         if is_kept and value is not None and any(last_name(part) in anchors for part in ast.walk(value)):
             return {_LOCK}
     return ()
+
+
+def asks_note(root: ast.AST) -> Collection[str]:
+    """A note, wherever one may stand: comments are not in the tree."""
+    return {_NOTE} if isinstance(root, ast.ClassDef | ast.FunctionDef) else ()
+
+
+def answers_note(root: ast.AST, anchors: Collection[str]) -> Collection[str]:
+    """A note: only pieces of the text are asked that have a word of one in them."""
+    del anchors
+    return asks_note(root)
+
+
+_NOTE = "note"

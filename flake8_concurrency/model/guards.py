@@ -82,11 +82,12 @@ class Guards:
             found = self._accesses[info] = {}
             for function in info.methods.values():
                 if function.this is not None and not self.is_alone(function, _DEEPEST):
-                    for access in self._of(function):
+                    for access in self.of(function):
                         found.setdefault(access.node.attr.value, []).append(access)
         return found
 
-    def _of(self, function: FunctionInfo) -> Iterator[Access]:
+    def of(self, function: FunctionInfo) -> Iterator[Access]:
+        """The uses of the attributes of a method's own object."""
         trusted = self._file.lock_regions.says_held(function)
         for node in self._tree.within(function.node.body):
             if isinstance(node, cst.Attribute) and isinstance(node.value, cst.Name) and self._is_this(node, function):
@@ -96,7 +97,8 @@ class Guards:
 
     @staticmethod
     def _is_this(node: cst.Attribute, function: FunctionInfo) -> bool:
-        return last_name(node.value) == function.this
+        name = last_name(node.value)
+        return name == function.this or (function.owner is not None and name == function.owner.name)
 
     def is_alone(self, function: FunctionInfo, depth: int) -> bool:
         """Whether a method only runs while nobody else has the object: as it is made, or as it is thrown away."""
@@ -147,8 +149,9 @@ class Guards:
         locks = self.locks(info)
         if not locks:
             return
+        notes = self._file.guard_notes.of(info)
         for attribute, accesses in self.accesses(info).items():
-            if attribute in locks or attribute in info.methods or self._is_safe(accesses):
+            if attribute in locks or attribute in info.methods or attribute in notes or self.is_safe(accesses):
                 continue
             lock = self._guard(accesses, set(locks))
             if lock is None:
@@ -160,13 +163,17 @@ class Guards:
                     seen.add(access.function)
                     yield Bare(access, attribute, lock, guarded, len(accesses))
 
+    def guarded(self, info: ClassInfo) -> dict[str, str]:
+        """By attribute: the lock that is held at most of its uses."""
+        locks = set(self.locks(info))
+        found = {name: self._guard(accesses, locks) for name, accesses in self.accesses(info).items() if locks}
+        return {name: lock for name, lock in found.items() if lock and name not in locks and name not in info.methods}
+
     def _guard(self, accesses: list[Access], locks: set[str]) -> str | None:
         """The lock that is held at most uses of an attribute, writes among them."""
         for lock in sorted(locks):
             guarded = [access for access in accesses if not access.held.isdisjoint({lock, "*"})]
-            bare = [
-                access for access in accesses if not access.held and self._is_entered_bare(access.function, _DEEPEST)
-            ]
+            bare = [access for access in accesses if not access.held and self.is_entered_bare(access.function)]
             writes = [access for access in guarded if access.is_write and lock in access.held]
             is_majority = len(guarded) * 2 > len(accesses)
             if (
@@ -178,20 +185,28 @@ class Guards:
                 return lock
         return None
 
-    def _is_safe(self, accesses: list[Access]) -> bool:
+    def is_safe(self, accesses: list[Access]) -> bool:
+        """Whether what an attribute holds needs no lock, by its kind."""
         return self._file.is_a(accesses[0].node, *_SAFE) if accesses else False
 
     def _matters(self, access: Access) -> bool:
         """Whether a write changes what is there, and does so in the midst of the object's life."""
-        return self._is_compound(access) and self._is_entered_bare(access.function, _DEEPEST)
+        return self._is_compound(access) and self.is_entered_bare(access.function)
 
     def _is_compound(self, access: Access) -> bool:
         """Whether a write depends on what was there, or was tested: a new value alone replaces the old one at once."""
         parent = self._file.parent(access.node)
         if not isinstance(parent, cst.AssignTarget | cst.AnnAssign):
             return True
+        return self.is_tested(access)
+
+    def is_tested(self, access: Access) -> bool:
+        """Whether what is written was tested before, or is what the new value is made from."""
         name = access.node.attr.value
-        return any(isinstance(node, cst.Attribute) and node.attr.value == name for node in self._before(access))
+        return any(
+            isinstance(node, cst.Attribute) and node.attr.value == name and node is not access.node
+            for node in self._before(access)
+        )
 
     def _before(self, access: Access) -> Iterator[cst.CSTNode]:
         """The tests around a write, and what it stores."""
@@ -205,7 +220,7 @@ class Guards:
                 return
             child = around
 
-    def _is_entered_bare(self, function: FunctionInfo, depth: int) -> bool:
+    def is_entered_bare(self, function: FunctionInfo, depth: int = _DEEPEST) -> bool:
         """Whether a method is called without any lock, by others than those that begin or end the object's life."""
         if is_of_a_life(function) or depth == 0:
             return False
@@ -215,7 +230,7 @@ class Guards:
             caller = self._file.function_of(use)
             if caller is None or caller is function or self._file.lock_regions.held_at(use):
                 continue
-            if caller.name not in ALONE and self._is_entered_bare(caller, depth - 1):
+            if caller.name not in ALONE and self.is_entered_bare(caller, depth - 1):
                 return True
         return False
 
@@ -229,7 +244,12 @@ _OF_A_LIFE = frozenset(
 
 def is_of_a_life(function: FunctionInfo) -> bool:
     """Whether a method begins or ends the life of its object, going by its name."""
-    return not _OF_A_LIFE.isdisjoint(words(function.name))
+    return is_named_for_a_life(function.name)
+
+
+def is_named_for_a_life(name: str) -> bool:
+    """The same of a method's name."""
+    return not _OF_A_LIFE.isdisjoint(words(name))
 
 
 def _weight(accesses: list[Access]) -> int:

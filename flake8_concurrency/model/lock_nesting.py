@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
-from flake8_concurrency.model import pieces
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.lock_identity import LockIdentity
-from flake8_concurrency.model.lock_states import ACQUIRING, Taken
+from flake8_concurrency.model.lock_states import Taken
 from flake8_concurrency.model.locks import words
 from flake8_concurrency.model.spelling import last_name
 
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 _DEEPEST = 3
 #: Names in a test that asks who holds the lock.
 _OWNER = frozenset("locked lock owner owned owns held holds holding ident current thread get_ident".split())
-_LOCK = "lock"
 
 
 class Reached(NamedTuple):
@@ -69,6 +66,9 @@ class LockNesting:
         for reached in self._all(function):
             kind = self._regions.kind(reached.lock)
             if kind is None or kind.reentrant or kind.name == "Semaphore" or reached.lock.keyed:
+                continue
+            if isinstance(reached.lock.owner, cst.FunctionDef):
+                # Taken twice, a lock that somebody else is given is a signal: its release wakes this thread up.
                 continue
             if reached.lock in self._held(reached.node, function) and all(
                 _entered(reached.node) is not _entered(one.node) for one in found
@@ -201,36 +201,3 @@ def _entered(node: cst.CSTNode) -> cst.CSTNode:
 def _key(lock: LockIdentity) -> object:
     """A lock of any object of a class: threads that meet may have either object first."""
     return (lock.owner, lock.name) if isinstance(lock.owner, ClassInfo) and not lock.via.startswith(" ^") else lock
-
-
-# -- what the gate asks ------------------------------------------------------------------------------------------------
-
-
-def asks(root: ast.AST) -> Collection[str]:
-    """A lock, for a function that takes something which may be one, or whose decorators may."""
-    if isinstance(root, pieces.Function) and root.decorator_list and _is_decorated(root):
-        return {_LOCK}
-    for node in pieces.below(root):
-        if isinstance(node, ast.With | ast.AsyncWith) and any(_may_be_lock(item.context_expr) for item in node.items):
-            return {_LOCK}
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _TAKING:
-            return {_LOCK}
-    return ()
-
-
-_TAKING = ACQUIRING | {"enter_context", "enter_async_context"}
-
-
-def _is_decorated(root: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    plain = ("property", "staticmethod", "classmethod", "override", "abstractmethod", "overload", "setter")
-    return any(pieces.last_name(one) not in plain for one in root.decorator_list)
-
-
-def _may_be_lock(node: ast.expr) -> bool:
-    """Whether what is entered may be a lock, or hold one: everything but what is called by a name that says more."""
-    return not (isinstance(node, ast.Call) and pieces.last_name(node.func) in ("open", "suppress", "closing", "patch"))
-
-
-def answers(root: ast.AST, anchors: Collection[str]) -> Collection[str]:
-    """A lock, for a piece of the text that makes one, or names the class of one."""
-    return {_LOCK} if any(pieces.last_name(node) in anchors for node in pieces.below(root)) else ()

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TypeVar, cast
 
 Found = TypeVar("Found")
-Node = TypeVar("Node", bound=ast.AST)
+Node = TypeVar("Node")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -95,7 +95,7 @@ def _is_build(node: ast.stmt) -> bool:
 def _is_command(node: ast.stmt, tree: ast.Module) -> bool:
     """Whether a statement defines a command of click, typer or Django."""
     if isinstance(node, ast.ClassDef):
-        return any(ast.unparse(base).rpartition(".")[2] == "BaseCommand" for base in node.bases)
+        return any(_words(base)[-1] == "BaseCommand" and is_djangos(_module(base, tree)) for base in node.bases)
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return False
     for decorator in node.decorator_list:
@@ -105,6 +105,25 @@ def _is_command(node: ast.stmt, tree: ast.Module) -> bool:
             if is_for_terminals(".".join(_words(called)), _package(called, tree), is_async=is_async):
                 return True
     return False
+
+
+def is_djangos(module: str) -> bool:
+    """Whether a `BaseCommand` of this module is Django's, or made from it: others are what a service does on request.
+
+    Where it comes from is not always seen; then it is taken for Django's.
+    """
+    return not module or "management" in module
+
+
+def _module(node: ast.expr, tree: ast.Module) -> str:
+    """The module that a class, named alone, is imported from."""
+    if isinstance(node, ast.Name):
+        for statement in tree.body:
+            if isinstance(statement, ast.ImportFrom) and any(
+                (alias.asname or alias.name) == node.id for alias in statement.names
+            ):
+                return statement.module or "."
+    return ""
 
 
 def _words(node: ast.expr) -> list[str]:

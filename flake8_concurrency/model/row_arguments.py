@@ -134,10 +134,10 @@ class RowArguments:
 
     def _is_mapped(self, annotation: cst.BaseExpression | None) -> bool:
         """Whether an annotation names what may be a mapped class."""
+        while isinstance(annotation, cst.BinaryOperation):
+            annotation = annotation.left
         if annotation is None:
             return False
-        if isinstance(annotation, cst.BinaryOperation):
-            return self._is_mapped(annotation.left)
         if isinstance(annotation, cst.SimpleString):
             return str(annotation.evaluated_value).rpartition(".")[2][:1].isupper()
         return clauses.names_class(annotation)

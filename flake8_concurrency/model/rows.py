@@ -14,6 +14,7 @@ from flake8_concurrency.model.conditions import conditions
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.locks import called_name
+from flake8_concurrency.model.programs import is_djangos
 from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read
 from flake8_concurrency.model.saving import Saving
 from flake8_concurrency.model.spelling import text
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 #: Beyond this many steps callers and methods are not followed.
 _DEEPEST = 3
-_SINGLE_PROCESS = frozenset({"BaseCommand", "NoArgsCommand", "LabelCommand", "TestCase", "TransactionTestCase"})
+_COMMANDS = frozenset({"BaseCommand", "NoArgsCommand", "LabelCommand"})
+_TESTS = frozenset({"TestCase", "TransactionTestCase"})
 _IDENTITY = frozenset({"pk", "id", "uuid"})
 
 
@@ -387,9 +389,12 @@ class Rows:
             return True
         if self._file.functions.is_command(function):
             return True
-        return function.owner is not None and any(
-            text(base).rpartition(".")[2] in _SINGLE_PROCESS for base in function.owner.bases
-        )
+        return function.owner is not None and any(self._is_of_one_process(base) for base in function.owner.bases)
+
+    def _is_of_one_process(self, base: cst.BaseExpression) -> bool:
+        name = text(base).rpartition(".")[2]
+        module = (self._file.qualified(base) or "").rpartition(".")[0]
+        return name in _TESTS or (name in _COMMANDS and is_djangos(module))
 
 
 def _drops_key(target: cst.BaseExpression, value: cst.BaseExpression, row: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
 _UNLIMITED = (None,)
+#: Settings that limit all tasks, with whatever prefix.
+_LIMITS = ("task_time_limit", "task_soft_time_limit")
 #: Words of what counts how often something was tried, or says until when.
 _COUNTING = frozenset("retries attempt attempts tries tried deadline".split())
 #: Words of packages and base classes that let Celery run coroutines.
@@ -83,6 +86,30 @@ class TaskOptions:
         attempts = argument(given, None, "max_attempts")
         return given if attempts is None or literal(attempts) == _UNLIMITED else None
 
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    def is_timeless(self, task: Task) -> bool:
+        """Whether a task of Celery may run for ever: neither it, nor a call, nor a setting in the file limits it.
+
+        Only where another task of the file has a limit: elsewhere one for all may be set in another file.
+        """
+        if not any(_is_limited(other) for other in self._file.tasks.all):
+            return False
+        if task.library != CELERY or _is_limited(task):
+            return False
+        if isinstance(task.node, cst.Call) and passes_unknown(task.node):
+            return False
+        if task.owner is not None or task.option("base") is not None or self._limits_all:
+            return False
+        sent = [found for call in self._file.tree.calls if (found := self._file.dispatches.of(call)) is not None]
+        options = [set(found.options) for found in sent if task in found.definitions]
+        return not options or not all(given & {"time_limit", "soft_time_limit"} for given in options)
+
+    @cached_property
+    def _limits_all(self) -> bool:
+        """Whether the file sets a limit for all tasks."""
+        return any(isinstance(n, cst.Name) and n.value.lower().endswith(_LIMITS) for n in self._file.tree.nodes)
+
     # -- coroutines --------------------------------------------------------------------------------------------------
 
     def is_never_awaited(self, task: Task) -> bool:
@@ -133,6 +160,10 @@ class TaskOptions:
                 aliases = node.names if not isinstance(node.names, cst.ImportStar) else ()
                 yield module
                 yield from (f"{module}.{self._file.tree.module.code_for_node(alias.name)}" for alias in aliases)
+
+
+def _is_limited(task: Task) -> bool:
+    return any("time_limit" in option for option in task.options)
 
 
 def _entry(node: cst.BaseExpression | None, key: str) -> cst.BaseExpression | None:

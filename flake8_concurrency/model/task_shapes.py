@@ -20,6 +20,12 @@ ROUTES = re.compile(
     r"^\s*@.*\b\w*(?:task|actor|job)\b|task_routes|TASK_ROUTES|CELERY_ROUTES|task_default_queue|TaskQueues",
     re.MULTILINE,
 )
+#: Whatever names a queue, and every setting of queues.
+QUEUES = re.compile(r"queue", re.IGNORECASE)
+#: What limits a task where it is sent, or all of them.
+LIMITS = re.compile(r"time_limit", re.IGNORECASE)
+
+
 #: Classes that may let Celery run coroutines.
 ASYNC_CLASS = re.compile(r"class\s+\w*(?:async|aio|coroutine|awaitable)\w*", re.IGNORECASE)
 #: The decorators of tasks, and their base classes.
@@ -63,6 +69,17 @@ def answers_queue_of_task(root: ast.AST, names: Collection[str]) -> set[str]:
     """A task that names a queue: the gate keeps all of a file where there is one."""
     del names
     return {_TASK} if is_task(root) else set()
+
+
+def asks_timeless(root: ast.AST) -> set[str]:
+    """A task that names no limit itself."""
+    words = (
+        word.arg or ""
+        for node in getattr(root, "decorator_list", [])
+        if isinstance(node, ast.Call)
+        for word in node.keywords
+    )
+    return {_TASK} if is_task(root) and not any("time_limit" in word for word in words) else set()
 
 
 def asks_coroutine(root: ast.AST) -> set[str]:
@@ -125,3 +142,8 @@ def _is_blocking(call: ast.Call) -> bool:
     """`result.get(blocking=True)`."""
     given = [*call.args[:1], *(word.value for word in call.keywords if word.arg == "blocking")]
     return last_name(call.func) == "get" and any(isinstance(v, ast.Constant) and v.value is True for v in given)
+
+
+def speaks_of_limits(some: Collection[str]) -> bool:
+    """Whether a text, by all its words, has to do with Celery, and with limits of its tasks."""
+    return any("time_limit" in word for word in some) and speaks_of_celery(some)

@@ -161,14 +161,14 @@ class Tasks:
         options = {name: found[-1].value for name, found in info.attributes.items() if found[-1].value is not None}
         return Task(run, info, known.CELERY if info.methods.get("run") else known.DRAMATIQ, options, info.node)
 
-    def _is_task_class(self, base: cst.BaseExpression) -> bool:
+    def _is_task_class(self, base: cst.BaseExpression, depth: int = 0) -> bool:
         if (self._file.qualified(base) or "") in known.TASK_CLASSES:
             return True
         if isinstance(base, cst.Attribute) and base.attr.value == "Task":
             return self._library_of(base.value) == known.CELERY
         info = self._class(base)
         if info is not None:
-            return any(self._is_task_class(inner) for inner in info.bases if inner is not base)
+            return depth < _DEEPEST and any(self._is_task_class(inner, depth + 1) for inner in info.bases)
         return words(last_name(base))[-1:] == ["task"] and self.imported == known.CELERY
 
     def _class(self, node: cst.BaseExpression) -> ClassInfo | None:
@@ -181,15 +181,13 @@ class Tasks:
 
     def meant(self, node: cst.BaseExpression) -> Task | None:
         """The task of the file that an expression means, a signature of it, or its name as a string."""
+        while isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+            if node.func.attr.value not in known.SIGNATURES | known.SETTING:
+                break
+            node = node.func.value
         if isinstance(node, cst.SimpleString):
             return self._by_path(string(node))
-        if isinstance(node, cst.Call):
-            func = node.func
-            if isinstance(func, cst.Attribute) and func.attr.value in known.SIGNATURES | known.SETTING:
-                return self.meant(func.value)
-            info = self._class(node)
-            return self._of_class(info) if info is not None else None
-        function = next(self._functions(node), None)
+        function = None if isinstance(node, cst.Call) else next(self._functions(node), None)
         if function is not None:
             return self.of(function)
         info = self._class(node)

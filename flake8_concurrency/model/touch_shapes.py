@@ -9,7 +9,7 @@ import ast
 import re
 from collections.abc import Collection, Iterator
 
-from flake8_concurrency.knowledge.touches import CLOCKS, admits, is_change, is_clock, is_use
+from flake8_concurrency.knowledge.touches import CLOCKS, CONVERTS, admits, is_change, is_clock, is_use
 from flake8_concurrency.model.pieces import STORED, below, last_name
 from flake8_concurrency.model.vocabulary import COMMITS, EXECUTES, SAVING
 
@@ -51,10 +51,19 @@ def answers_touch(root: ast.AST, names: Collection[str]) -> set[str]:
 
 
 def _stored(nodes: Collection[ast.AST]) -> Iterator[str]:
-    """The attributes that may be set."""
+    """The attributes that may be set to the current time."""
     for node in nodes:
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            yield node.attr
+        if isinstance(node, ast.Assign | ast.AnnAssign) and _may_be_now(node.value):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (target.attr for target in targets if isinstance(target, ast.Attribute))
+
+
+def _may_be_now(value: ast.AST | None) -> bool:
+    """Whether an expression may be the current time, by the shape that `TouchWrites.is_now` takes."""
+    if isinstance(value, ast.Call):
+        name = last_name(value.func)
+        return name in CLOCKS or name in CONVERTS or is_clock(name)
+    return isinstance(value, ast.Name | ast.BinOp)
 
 
 def _sent(nodes: Collection[ast.AST]) -> Iterator[str]:

@@ -27,6 +27,7 @@ from sqlalchemy import orm
 
 from flake8_concurrency import catalogue, runtime
 from flake8_concurrency.rule import Rule
+from flake8_concurrency.runtime import guard
 from flake8_concurrency.runtime.testing import PostgresServer
 from tests.runtime import page_models
 from tests.runtime.test_redis import URL
@@ -514,6 +515,36 @@ def _(scene: Scene) -> None:
     assert offloaded(scene, lambda page: page.greet("Ada")) == "Hello Ada"
 
 
+# Shared state
+
+
+@shows("CNC801 thread_safe")
+def _(scene: Scene) -> None:
+    counter_class = scene.run().Counter
+    counter = counter_class()
+    in_threads(8, lambda: [counter.increment() for _ in range(50)])
+    assert counter._value == 400
+    said = guard.thread_safety(counter_class)
+    assert said is not None
+    assert (said.safe, said.doc) == (True, "all methods may be called from any thread")
+
+
+@shows("CNC615 guard.GuardedBy")
+def _(scene: Scene) -> None:
+    guard.checks(True)
+    try:
+        account = scene.run().Account()
+        in_threads(8, lambda: [account.deposit(1) for _ in range(50)])
+        with account._lock:
+            assert account.balance == 400
+        with pytest.raises(runtime.NotGuarded):
+            account._add(1)
+        with pytest.raises(runtime.NotGuarded):
+            assert account.balance
+    finally:
+        guard._switched.clear()
+
+
 # Task queues
 
 
@@ -554,6 +585,7 @@ def _(scene: Scene) -> None:
 
 @shows("CNC701 TaskQueues")
 @shows("CNC702 TaskQueues")
+@shows("CNC708 TaskQueues")
 def _(scene: Scene) -> None:
     page = scene.run()
     routes = [page.app.amqp.router.route({}, name)["queue"].name for name in ("plan.reports", "run.report")]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import libcst as cst
 
-from flake8_concurrency.model import guard_shapes
+from flake8_concurrency.model import guard_shapes, held_shapes
 from flake8_concurrency.rule import Gate, Rule
 
 
@@ -77,10 +75,7 @@ class InconsistentGuard(Rule):
     gate = Gate(
         anchors=guard_shapes.LOCKS,
         context=(frozenset({"import threading"}),),
-        asks=guard_shapes.asks,
-        answers=guard_shapes.answers,
-        # Every method of a class counts.
-        keeps=re.compile(""),
+        finds=held_shapes.may_forget,
     )
     quiet = True
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.lock_nesting import Nested, answers, asks
+from flake8_concurrency.model.held_shapes import may_nest
+from flake8_concurrency.model.lock_nesting import Nested
 from flake8_concurrency.rule import Gate, Rule
 
 
@@ -64,9 +65,8 @@ class LockOrderInversion(Rule):
     )
     gate = Gate(
         anchors=frozenset({"Lock", "RLock", "Condition", "allocate_lock", "mutex"}),
-        asks=asks,
-        answers=answers,
-        nearest=True,
+        context=(frozenset({"import threading", "import _thread", "import multiprocessing", "import asyncio"}),),
+        finds=may_nest,
     )
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model.lock_nesting import Reached, answers, asks
+from flake8_concurrency.model.held_shapes import may_take_again
+from flake8_concurrency.model.lock_nesting import Reached
 from flake8_concurrency.rule import Gate, Rule
 
 
@@ -88,9 +89,8 @@ class SelfDeadlock(Rule):
     )
     gate = Gate(
         anchors=frozenset({"Lock", "Condition", "allocate_lock", "mutex"}),
-        asks=asks,
-        answers=answers,
-        nearest=True,
+        context=(frozenset({"import threading", "import _thread", "import multiprocessing", "import asyncio"}),),
+        finds=may_take_again,
     )
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
