@@ -305,18 +305,6 @@ class FileModel:
         return DeclaredQueues(self)
 
     @cached_property
-    def before_commit(self) -> BeforeCommit:
-        return BeforeCommit(self)
-
-    @cached_property
-    def file_deletions(self) -> FileDeletions:
-        return FileDeletions(self)
-
-    @cached_property
-    def commits_per_event(self) -> CommitsPerEvent:
-        return CommitsPerEvent(self)
-
-    @cached_property
     def dispatches(self) -> Dispatches:
         return Dispatches(self)
 
