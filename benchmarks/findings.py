@@ -25,6 +25,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
@@ -33,7 +34,7 @@ import libcst
 
 from corpus import CorpusError, applications, name_of, python_files
 from flake8_concurrency import engine
-from flake8_concurrency.options import Options
+from flake8_concurrency.options import OptionError, Options, parse_project_root
 
 #: Seconds that one file may take before it counts as a failure.
 FILE_LIMIT = 120
@@ -100,7 +101,7 @@ def check(source: Source, *, options: Options, gate: bool) -> Result:
             tree = ast.parse(text)
         started = time.process_time()
         with parser:
-            located = engine.lint(text, tree=tree, filename=file, options=options, gate=gate)
+            located = engine.lint(text, tree=tree, filename=file, options=_rooted(options, source), gate=gate)
         seconds = time.process_time() - started
         findings = tuple(Found(application, file, one.line, one.column, one.code, one.message) for one in located)
     except KeyboardInterrupt:
@@ -110,6 +111,11 @@ def check(source: Source, *, options: Options, gate: bool) -> Result:
     finally:
         signal.alarm(0)
     return Result(application, file, lines, seconds, parser.lines, findings, failure)
+
+
+def _rooted(options: Options, source: Source) -> Options:
+    """An application's root is the folder of its release: what lies around it is this checkout."""
+    return options if options.project_root else replace(options, project_root=str(source.application.resolve()))
 
 
 class _Parser:
@@ -220,6 +226,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rules", type=codes, default=[], metavar="CODES", help="report only these codes or prefixes")
     parser.add_argument("--app", action="append", default=[], metavar="NAME", help="only this application; repeatable")
     parser.add_argument("--enable", type=codes, default=[], metavar="CODES", help="opt-in rules to turn on, or ALL")
+    parser.add_argument(
+        "--project-root", default="", metavar="DIR", help="off: each file alone (default: the folder of each release)"
+    )
     parser.add_argument("--no-gate", dest="gate", action="store_false", help="parse every file as a whole")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="print N random findings in their context")
     parser.add_argument("--seed", type=int, default=0)
@@ -252,7 +261,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     sources = [Source(folder, file.relative_to(folder)) for folder in folders for file in python_files(folder)]
-    options = Options(enable=frozenset(asked.enable))
+    try:
+        options = Options(enable=frozenset(asked.enable), project_root=parse_project_root(asked.project_root))
+    except OptionError as error:
+        print(error, file=sys.stderr)
+        return 2
     ran = run(sources, options=options, gate=asked.gate, jobs=asked.jobs)
     results = list(progress(ran, len(sources)))
     findings = selected((finding for result in results for finding in result.findings), asked.rules)

@@ -34,6 +34,15 @@ ENVIRONMENT = {
     "async": (FLAKE8, LIBCST, "flake8-async==26.8.1"),
 }
 
+#: Each measured configuration: the environment it runs in, and what flake8 is told besides. `alone` is ours that looks
+#: into no other file of the project; with it, an application's root is this checkout's, the nearest one around it.
+CONFIGURATION: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "bare": ("bare", ()),
+    "ours": ("ours", ()),
+    "alone": ("ours", ("--concurrency-project-root=off",)),
+    "async": ("async", ()),
+}
+
 #: Seconds that one installation or one run of flake8 may take.
 LIMIT = 1800
 
@@ -81,9 +90,10 @@ def install(name: str) -> None:
 
 def cpu_seconds(name: str, paths: Sequence[Path]) -> float:
     """CPU time, user and system, of one flake8 run over the files. What it finds is thrown away."""
+    environment, options = CONFIGURATION[name]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [str(python_of(name)), "-m", "flake8", "--isolated", "-j1", "--exit-zero", *map(str, paths)],
+        [str(python_of(environment)), "-m", "flake8", "--isolated", "-j1", "--exit-zero", *options, *map(str, paths)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -104,7 +114,7 @@ class Taken(NamedTuple):
 
 
 def measure(names: Sequence[str], paths: Sequence[Path], rounds: int) -> dict[str, Taken]:
-    """Run every environment in every round. A start-up that does not count goes first, to fill the caches."""
+    """Run every configuration in every round. A start-up that does not count goes first, to fill the caches."""
     taken = {name: Taken([], []) for name in names}
     nothing = ENVIRONMENTS / "nothing.py"
     nothing.touch()
@@ -149,15 +159,15 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the environments, measure, print."""
     asked = parse_arguments(arguments)
-    names = [name for name in ENVIRONMENT if not (asked.without_async and name == "async")]
+    names = [name for name in CONFIGURATION if not (asked.without_async and name == "async")]
     try:
         files = {
             str(application): [Drawn(path, count_lines(path)) for path in python_files(application)]
             for application in applications(asked.app)
         }
         drawn = draw(files, asked.lines, asked.seed)
-        for name in names:
-            install(name)
+        for environment in dict.fromkeys(CONFIGURATION[name][0] for name in names):
+            install(environment)
         taken = measure(names, [one.path for one in drawn], asked.rounds)
     except (CorpusError, OverheadError, subprocess.TimeoutExpired) as error:
         print(error, file=sys.stderr)

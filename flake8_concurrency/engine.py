@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from flake8_concurrency import catalogue
+from flake8_concurrency import catalogue, projects
 from flake8_concurrency.gate import Slice, narrow, whole
-from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.file import FileModel, Run
 from flake8_concurrency.model.pieces import forget
 from flake8_concurrency.model.positions import Positions
@@ -59,19 +58,26 @@ def lint(
         if tree is None:
             tree = _parsed(source)
         with _uncollected():
-            part = narrow(rules, lines, tree, options.blocking_calls, named) if gate else whole(rules, lines, tree)
+            codes = frozenset(rule.code for rule in rules)
+            abroad, elsewhere = projects.around(filename, source, tree, options, codes)
+            if gate:
+                part = narrow(rules, lines, tree, options.blocking_calls, named, abroad)
+            else:
+                part = whole(rules, lines, tree)
             if part is None:
                 return []
             try:
                 module = cst.parse_module(part.text)
             except cst.ParserSyntaxError as error:
                 return _not_analysed(rules, _reason(error, part))
-            codes = frozenset(rule.code for rule in rules)
-            run = Run(quiet, is_program(filename, source, tree), _configured(options), named, codes)
+            run = Run(quiet, is_program(filename, source, tree), projects.configured(options), named, codes)
             module_tree = Tree(module)
-            model = FileModel(module_tree, Positions(module_tree, part.starts, part.lines), run=run)
+            positions = Positions(module_tree, part.starts, part.lines)
+            model = FileModel(module_tree, positions, run=run, elsewhere=elsewhere)
             return _findings(model, part.rules)
     except RecursionError:
+        # What was being found out about other files may be half found.
+        projects.close()
         return _not_analysed(rules, "it is nested too deeply")
 
 
@@ -108,13 +114,6 @@ def _parsed(source: str) -> ast.Module:
     except ValueError as error:
         # What Python before 3.12 says of null bytes.
         raise SyntaxError(str(error)) from error
-
-
-def _configured(options: Options) -> dict[str, Blocking]:
-    return {
-        name: Blocking("configured", f"await {twin}(...)" if twin else "an async twin, or await asyncio.to_thread(...)")
-        for name, twin in options.blocking_calls.items()
-    }
 
 
 def _findings(model: FileModel, rules: Sequence[type[Rule]]) -> list[Located]:

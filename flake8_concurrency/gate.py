@@ -10,11 +10,12 @@ import ast
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import chain
+from types import MappingProxyType
 from typing import NamedTuple
 
 from flake8_concurrency.knowledge.words import ANY
 from flake8_concurrency.model.pieces import STORED
-from flake8_concurrency.outline import OWN, Outline, Unit, derived, first_line, grouped, units
+from flake8_concurrency.outline import OWN, Abroad, Outline, Unit, derived, first_line, grouped, units
 from flake8_concurrency.rule import Gate, Rule
 from flake8_concurrency.words import Called, words_of
 
@@ -45,15 +46,18 @@ def narrow(
     tree: ast.Module,
     configured: Collection[str] = (),
     named: Collection[str] = (),
+    abroad: Mapping[str, Abroad] = MappingProxyType({}),
 ) -> Slice | None:
     """The slice of a text that the rules need; None when no rule can speak.
 
-    `configured` are the user's blocking calls, `named` the codes of the rules that the user asks for.
+    `configured` are the user's blocking calls, `named` the codes of the rules that the user asks for, `abroad` what the
+    text imports from other files of its project.
     """
-    gates = could_speak(_gates(tuple(rules), frozenset(configured), frozenset(named)), words_of("".join(lines)))
+    some = words_of("".join(lines)).union(*(_spelled(told.words) for told in abroad.values()))
+    gates = could_speak(_gates(tuple(rules), frozenset(configured), frozenset(named)), some, abroad)
     if not gates:
         return None
-    outline = Outline(list(units(tree, lines)))
+    outline = Outline(list(units(tree, lines)), abroad)
     found = {rule: seeds(gate, outline) for rule, gate in gates.items()}
     speaking = tuple(rule for rule in gates if found[rule])
     if not speaking:
@@ -89,12 +93,18 @@ def _gates(
     return {rule: asked[rule] or rule.gate_for(configured, codes) for rule in rules}
 
 
-def could_speak(gates: Mapping[type[Rule], Gate], some: set[str]) -> dict[type[Rule], Gate]:
+def could_speak(
+    gates: Mapping[type[Rule], Gate], some: set[str], abroad: Mapping[str, Abroad] = MappingProxyType({})
+) -> dict[type[Rule], Gate]:
     """The rules whose anchors and context all occur among a text's words."""
     answered: dict[Callable[[Collection[str]], bool], bool] = {}
     found: dict[type[Rule], Gate] = {}
     for rule, gate in gates.items():
         if gate.only_async and "async" not in some:
+            continue
+        if gate.elsewhere:
+            if any(told.blocking for told in abroad.values()):
+                found[rule] = gate
             continue
         if any(some.isdisjoint(_spelled(group)) for group in gate.context) or not _may_be_anchored(gate, some):
             continue
@@ -145,6 +155,8 @@ def _spelled(group: frozenset[str]) -> frozenset[str]:
 
 def seeds(gate: Gate, outline: Outline) -> set[Unit]:
     """The units in which a finding could stand."""
+    if gate.elsewhere:
+        return _leaving_on_loop(outline)
     anchors = outline.other_names(_live(gate, outline))
     if not anchors:
         return set()
@@ -245,7 +257,31 @@ def _needs(name: str, gate: Gate, outline: Outline) -> list[frozenset[str]]:
 
 def _entering_on_loop(gate: Gate, anchors: set[str], outline: Outline) -> set[Unit]:
     """The units that enter, on the event loop, what reaches an anchor through sync code."""
-    fresh = [unit for unit in outline.units if _reaches_anchor(unit, gate, anchors, outline)]
+    return _entering([unit for unit in outline.units if _reaches_anchor(unit, gate, anchors, outline)], set(), outline)
+
+
+def _leaving_on_loop(outline: Outline) -> set[Unit]:
+    """The units that enter, on the event loop, functions of other files that block, directly or through sync code."""
+    leaving = [(unit, call) for unit in outline.units for call in unit.calls if outline.enters_abroad(call, unit)]
+    fresh = list(dict.fromkeys(unit for unit, call in leaving if not call.on_loop))
+    return _entering(fresh, {unit for unit, call in leaving if call.on_loop}, outline)
+
+
+def blocking(rule: type[Rule], outline: Outline, configured: Collection[str], codes: Collection[str]) -> set[Unit]:
+    """The units that reach what a rule about helpers looks for, through sync code."""
+    gate = rule.gate_for(configured, codes)
+    anchors = outline.other_names(_live(gate, outline))
+    fresh = [
+        unit
+        for unit in outline.units
+        if _reaches_anchor(unit, gate, anchors, outline)
+        or any(not call.on_loop and outline.enters_abroad(call, unit) for call in unit.calls)
+    ]
+    return _reached(fresh, outline)[0]
+
+
+def _reached(fresh: list[Unit], outline: Outline) -> tuple[set[Unit], set[str], set[str]]:
+    """The units that enter some through sync code, these among them, and the names by which they are entered."""
     reached: set[Unit] = set()
     names: set[str] = set()
     read: set[str] = set()
@@ -254,8 +290,16 @@ def _entering_on_loop(gate: Gate, anchors: set[str], outline: Outline) -> set[Un
         names |= outline.other_names(name for unit in fresh for name in unit.entries)
         read.update(name for unit in fresh if unit.is_property for name in unit.entries)
         fresh = [unit for unit in outline.units if unit not in reached and unit.enters(names, read, on_loop=False)]
+    return reached, names, read
+
+
+def _entering(fresh: list[Unit], found: set[Unit], outline: Outline) -> set[Unit]:
+    """The units that enter some on the event loop, with what is on the way; `found` are known to enter others."""
+    if not fresh and not found:
+        return set()
+    reached, names, read = _reached(fresh, outline)
     on_loop = (unit for unit in outline.units if unit.has_async)
-    found = {unit for unit in on_loop if unit in reached or unit.enters(names, read, on_loop=True)}
+    found = found | {unit for unit in on_loop if unit in reached or unit.enters(names, read, on_loop=True)}
     return found | _entered(found, reached, outline) | _starting(found, outline)
 
 

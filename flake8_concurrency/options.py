@@ -84,6 +84,9 @@ class Options:
     #: Globs of the files in which quiet rules are silent.
     quiet_paths: tuple[str, ...] = DEFAULT_QUIET_PATHS
 
+    #: The directory of the user's own modules; "" to find it for each file, "off" to look into no other file.
+    project_root: str = ""
+
     def is_enabled(self, rule: Switched) -> bool:
         """Whether `rule` may speak in this run at all."""
         return (rule.enabled or self.is_named(rule)) and not any(
@@ -140,6 +143,15 @@ def parse_defer_to(values: Iterable[str]) -> frozenset[str]:
             accepted = "give codes or prefixes of other linters (ASYNC, RUF006, S), separated by commas"
             raise OptionError("defer-to", value, accepted)
     return frozenset(values)
+
+
+def parse_project_root(value: str) -> str:
+    """A directory, `off`, or nothing."""
+    if value in ("", "off"):
+        return value
+    if "\0" in value or not Path(value).is_dir():
+        raise OptionError("project-root", value, "give a directory, or off to look into no other file")
+    return str(Path(value).resolve())
 
 
 def parse_quiet_paths(values: Iterable[str]) -> tuple[str, ...]:

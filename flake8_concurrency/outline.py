@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
+from typing import NamedTuple
 
 from flake8_concurrency import words
 from flake8_concurrency.rule import Answering
@@ -277,11 +278,22 @@ def _class_units(node: ast.ClassDef, lines: Sequence[str]) -> Iterator[Unit]:
         yield unit
 
 
+class Abroad(NamedTuple):
+    """What a name that is imported from another file of the project may contribute."""
+
+    #: The words by which kinds are told.
+    words: frozenset[str]
+    #: The names by which something that blocks is entered.
+    blocking: frozenset[str]
+
+
 class Outline:
     """The units of a text and what leads where."""
 
-    def __init__(self, parts: list[Unit]) -> None:
+    def __init__(self, parts: list[Unit], abroad: Mapping[str, Abroad] = MappingProxyType({})) -> None:
         self.units = parts
+        #: By name: what is imported from other files of the project, as far as it can matter.
+        self.abroad = abroad
         #: For each word the other names that the text gives to it.
         self._renamed: dict[str, set[str]] = {}
         self._by_name: dict[str, list[Unit]] = {}
@@ -303,6 +315,7 @@ class Outline:
                     self._by_name[name].append(unit)
         #: Every word of the text, and every package it imports from.
         self.words: set[str] = set().union(*(unit.spelled | unit.imported for unit in parts))
+        self.words.update(*(told.words for told in abroad.values()))
         giving = self.other_names(words.GIVING)
         for unit in parts:
             unit.giving = giving
@@ -550,7 +563,21 @@ class Outline:
             imports = (unit for unit in self.units if unit.is_import)
             pairs = ((unit, name) for unit in imports for name in unit.provides_names)
             imported = (name for unit, name in pairs if not group.isdisjoint(unit.bound(name)))
-            found = self._evidence[group] = self.other_names({*group, *imported})
+            abroad = (name for name, told in self.abroad.items() if not group.isdisjoint(told.words))
+            found = self._evidence[group] = self.other_names({*group, *imported, *abroad})
+        return found
+
+    def enters_abroad(self, call: Called, unit: Unit) -> bool:
+        """Whether a call may enter a function of another file of the project that blocks."""
+        return any(call.name in names and self.flows(call.words, unit, meant) for names, meant in self._abroad_names)
+
+    @cached_property
+    def _abroad_names(self) -> list[tuple[set[str], set[str]]]:
+        """For each name from abroad: the names by which what blocks is entered, and those it is called on."""
+        found = []
+        for name, told in self.abroad.items():
+            if told.blocking:
+                found.append((self.other_names({*told.blocking, name}), self.other_names([name])))
         return found
 
     def flows(self, some: Collection[str], unit: Unit, evidence: set[str]) -> bool:
@@ -575,6 +602,15 @@ class Outline:
                         pending.append(source)
         fruitless.update(came_from)
         return False
+
+    def sources(self, word: str, unit: Unit | None) -> list[tuple[str, Unit | None]]:
+        """Where the kind of a word of a unit may come from: other words, each with its unit where that matters."""
+        return self._sources((word, None) if unit is None else _step(word, unit))
+
+    def providing(self, word: str) -> list[Unit]:
+        """The units that provide a name or an attribute."""
+        name = words.bare(word)
+        return [*self._by_name.get(name, ()), *self._by_attr.get(name, ())]
 
     def _providers(self, word: str, unit: Unit | None) -> list[Unit]:
         name = words.bare(word)

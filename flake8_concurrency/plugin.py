@@ -18,6 +18,7 @@ from flake8_concurrency.options import (
     parse_blocking_calls,
     parse_defer_to,
     parse_enable,
+    parse_project_root,
     parse_quiet_paths,
 )
 
@@ -65,6 +66,14 @@ class Plugin:
                 parse_from_config=True,
                 comma_separated_list=True,
             )
+        manager.add_option(
+            "--concurrency-project-root",
+            default="",
+            metavar="DIR",
+            help="where your own modules are, or off to look into no other file (default: the nearest directory"
+            " around each file with a pyproject.toml, setup.cfg, setup.py or .git)",
+            parse_from_config=True,
+        )
 
     @classmethod
     def parse_options(cls, parsed: argparse.Namespace) -> None:
@@ -81,6 +90,7 @@ class Plugin:
                 blocking_calls=parse_blocking_calls(parsed.concurrency_blocking_calls),
                 defer_to=parse_defer_to(parsed.concurrency_defer_to),
                 quiet_paths=parse_quiet_paths(parsed.concurrency_quiet_paths),
+                project_root=parse_project_root(parsed.concurrency_project_root),
             )
         except OptionError as error:
             raise ExecutionError(str(error)) from error

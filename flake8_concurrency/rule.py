@@ -82,6 +82,8 @@ class Gate(NamedTuple):
 
     `speaks` is asked once about all words of the text, and tells whether it speaks at all of what the rule is about.
 
+    With `elsewhere` the anchors are the functions of the project's other files that block.
+
     `only_async` wants the anchor called inside an `async def` and not awaited. `reaches` also takes a call of a
     function of this file that reaches an anchor through sync code.
     """
@@ -90,6 +92,7 @@ class Gate(NamedTuple):
     context: tuple[frozenset[str], ...] = ()
     only_async: bool = False
     reaches: bool = False
+    elsewhere: bool = False
     called: bool = True
     awaited: bool = False
     needs: Mapping[str, frozenset[str]] = MappingProxyType({})

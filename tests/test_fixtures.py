@@ -44,6 +44,19 @@ def lint(source: str, filename: str = "app/example.py", *, gate: bool = True) ->
     return engine.lint(source, tree=ast.parse(source), filename=filename, options=EVERY_RULE, gate=gate)
 
 
+def lint_example(block: str, root: Path, *, gate: bool = True) -> list[Located]:
+    """The findings of an example: of all its files where it has several, each after a line `# file: app/users.py`."""
+    _, *files = re.split(r"^# file: (\S+)\n", block, flags=re.MULTILINE)
+    if not files:
+        return lint(block, gate=gate)
+    (root / "setup.cfg").touch()
+    for name, source in zip(files[::2], files[1::2], strict=True):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(source, encoding="utf-8")
+    pairs = zip(files[::2], files[1::2], strict=True)
+    return [finding for name, source in pairs for finding in lint(source, str(root / name), gate=gate)]
+
+
 def examples(heading: Literal["bad", "good"]) -> list[object]:
     return [
         pytest.param(rule, block, id=f"{rule.code}-{heading}-{number}")
@@ -77,18 +90,18 @@ def test_each_rule_is_expected_in_a_fixture(rule: type[Rule]) -> None:
 
 
 @pytest.mark.parametrize(("rule", "block"), examples("bad"))
-def test_bad_examples_have_this_finding_and_no_other(rule: type[Rule], block: str) -> None:
-    assert {finding.code for finding in lint(block)} == {rule.code}
+def test_bad_examples_have_this_finding_and_no_other(rule: type[Rule], block: str, tmp_path: Path) -> None:
+    assert {finding.code for finding in lint_example(block, tmp_path)} == {rule.code}
 
 
 @pytest.mark.parametrize(("rule", "block"), examples("good"))
-def test_good_examples_have_no_finding(rule: type[Rule], block: str) -> None:
-    assert not lint(block)
+def test_good_examples_have_no_finding(rule: type[Rule], block: str, tmp_path: Path) -> None:
+    assert not lint_example(block, tmp_path)
 
 
 @pytest.mark.parametrize(("rule", "block"), examples("bad") + examples("good"))
-def test_the_gate_hides_no_finding_of_an_example(rule: type[Rule], block: str) -> None:
-    assert lint(block) == lint(block, gate=False)
+def test_the_gate_hides_no_finding_of_an_example(rule: type[Rule], block: str, tmp_path: Path) -> None:
+    assert lint_example(block, tmp_path) == lint_example(block, tmp_path, gate=False)
 
 
 def sample(applications: Iterable[Path], size: int) -> Iterator[tuple[Path, str]]:

@@ -49,6 +49,18 @@ def class_words(*names: str) -> frozenset[str]:
     return frozenset().union(*map(_telling, names))
 
 
+@cache
+def kind_words(*categories: str) -> frozenset[str]:
+    """The words by which a text shows an object with methods of these categories: of classes, packages and makers.
+
+    Names that much else has as well (`query`, `file`) are left out: an object is told by where it comes from, too.
+    """
+    owners = {key.rpartition(".")[0] for key, fact in BLOCKING.items() if fact.category in categories}
+    makers = {name.rpartition(".")[2] for name in (*stdlib.FUNCTIONS, *libraries.FUNCTIONS)}
+    found = class_words(*(owner for owner in owners if _class(owner) is not None))
+    return frozenset(word for word in found if " " in word or word[:1].isupper() or word in makers)
+
+
 def offloading_words() -> Mapping[str, frozenset[str]]:
     """The same for what runs a callable elsewhere."""
     return calling_words(*OFFLOADING)

@@ -22,6 +22,7 @@ from flake8_concurrency.model.callees import Callees
 from flake8_concurrency.model.calls import argument, literal, passes_unknown
 from flake8_concurrency.model.definitions import ClassInfo
 from flake8_concurrency.model.facts import BOUNDED, DONE, IMPATIENT, Kind
+from flake8_concurrency.model.project import ClassElsewhere
 from flake8_concurrency.model.settled import Settled
 
 if TYPE_CHECKING:
@@ -147,7 +148,9 @@ class BlockingCalls:
         if receiver.name == "union":
             found = [self._method_entry(part, method, subject) for part in receiver.args]
             return found[0] if all(one is not None for one in found) else None
-        if isinstance(receiver.ref, ClassInfo) and self._callees.defines(receiver, method):
+        if isinstance(receiver.ref, ClassElsewhere) and not receiver.ref.has(method):
+            return None
+        if isinstance(receiver.ref, ClassInfo | ClassElsewhere) and self._callees.defines(receiver, method):
             return None
         owners = [current.name for current in self._kinds.mro(receiver)]
         for owner in owners:

@@ -27,6 +27,7 @@ from flake8_concurrency.model.facts import (
     union,
     written,
 )
+from flake8_concurrency.model.project import FunctionElsewhere
 from flake8_concurrency.model.special_calls import SpecialCalls
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ class CallKinds:
             return self._kinds.returned(callee.ref, callee.args[0] if callee.args else None)
         if callee.name == "method":
             return self._of_method(callee, node)
+        if isinstance(callee.ref, FunctionElsewhere):
+            return callee.ref.module.returned(callee.ref, callee.args[0] if callee.args else None)
         if callee.name == "partial":
             return self.of(callee.args[0], node)
         if callee.name == "union":

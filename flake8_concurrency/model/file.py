@@ -12,6 +12,7 @@ import libcst as cst
 from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.beat import Beat
 from flake8_concurrency.model.before_commit import BeforeCommit
+from flake8_concurrency.model.beyond import Beyond
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.caches import Caches
 from flake8_concurrency.model.claims import Claims
@@ -55,6 +56,7 @@ from flake8_concurrency.model.locked_queries import LockedQueries
 from flake8_concurrency.model.locks import Locks
 from flake8_concurrency.model.loops import Loops
 from flake8_concurrency.model.lost_locks import LostLocks
+from flake8_concurrency.model.memo import Memo
 from flake8_concurrency.model.moves import Moves
 from flake8_concurrency.model.names import Names
 from flake8_concurrency.model.numbering import Numbering
@@ -62,6 +64,7 @@ from flake8_concurrency.model.offloads import Offloads
 from flake8_concurrency.model.origins import Origins
 from flake8_concurrency.model.positions import Positions
 from flake8_concurrency.model.process_globals import ProcessGlobals
+from flake8_concurrency.model.project import Elsewhere
 from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.raw_updates import RawUpdates
 from flake8_concurrency.model.reentry import Reentry
@@ -114,11 +117,22 @@ class Run(NamedTuple):
 class FileModel:
     """Read-only and lazy: a question that no rule asks costs nothing."""
 
-    def __init__(self, tree: Tree, positions: Positions, *, package: str = "", run: Run = Run()) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        positions: Positions,
+        *,
+        package: str = "",
+        run: Run = Run(),
+        elsewhere: Elsewhere | None = None,
+        memo: Memo | None = None,
+    ) -> None:
         self.tree = tree
         self.positions = positions
         self.run = run
         self._package = package
+        self._elsewhere = elsewhere
+        self._memo = memo
 
     @property
     def quiet(self) -> bool:
@@ -145,11 +159,15 @@ class FileModel:
 
     @cached_property
     def kinds(self) -> Kinds:
-        return Kinds(self.tree, self.names, self.definitions)
+        return Kinds(self.tree, self.names, self.definitions, self._elsewhere, self._memo)
 
     @cached_property
     def functions(self) -> Functions:
         return Functions(self, self.run.configured)
+
+    @cached_property
+    def beyond(self) -> Beyond:
+        return Beyond(self)
 
     @cached_property
     def exchanges(self) -> Exchanges:

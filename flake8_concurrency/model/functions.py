@@ -12,6 +12,7 @@ from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.blocking_calls import READERS, BlockingCalls, Leaf
 from flake8_concurrency.model.callees import Callees
 from flake8_concurrency.model.definitions import FunctionInfo
+from flake8_concurrency.model.project import FunctionElsewhere
 from flake8_concurrency.model.remembering import is_done_once
 from flake8_concurrency.model.spelling import last_name
 from flake8_concurrency.model.startup import Startup
@@ -33,6 +34,13 @@ class Chain(NamedTuple):
     leaf: Leaf
 
 
+class FarStep(NamedTuple):
+    """A function of another file whose body runs at a call."""
+
+    node: cst.Call
+    function: FunctionElsewhere
+
+
 class Functions:
     """Summaries of the functions of one file, each computed once."""
 
@@ -45,6 +53,7 @@ class Functions:
         self._entered = Steps(file, self._callees)
         self._startup = Startup(file)
         self._leaves: dict[FunctionInfo, tuple[Leaf, ...]] = {}
+        self._far_steps: dict[FunctionInfo, tuple[FarStep, ...]] = {}
         self._steps: dict[FunctionInfo, tuple[Step, ...]] = {}
         self._reaches: dict[FunctionInfo, tuple[Chain, ...]] = {}
 
@@ -126,6 +135,32 @@ class Functions:
             found.sort(key=lambda step: self._tree.order(step.node))
             self._steps[function] = tuple(found)
         return self._steps[function]
+
+    def far_steps(self, function: FunctionInfo) -> tuple[FarStep, ...]:
+        """The sync functions of the project's other files that the function's own code enters."""
+        if function not in self._far_steps:
+            calls = [node for node in self._running(function) if isinstance(node, cst.Call)]
+            found = [FarStep(call, entered) for call in calls if (entered := self._entered_elsewhere(call)) is not None]
+            self._far_steps[function] = tuple(found)
+        return self._far_steps[function]
+
+    def _entered_elsewhere(self, call: cst.Call) -> FunctionElsewhere | None:
+        if isinstance(self._tree.parents[call], cst.Await):
+            return None
+        found = self._callees.elsewhere(call)
+        info = None if found is None else found.info
+        if found is None or info is None or found.module.file is None:
+            return None
+        runs = found.module.file.functions.keeps_its_body(info) and self._entered.is_entered(info, call)
+        return FunctionElsewhere(found.module, found.name, info) if runs else None
+
+    def keeps_its_body(self, function: FunctionInfo) -> bool:
+        """Whether a function is sync, and calling it, decorated, runs its body in the calling thread."""
+        return self._entered.keeps_its_body(function)
+
+    def is_replaced(self, method: FunctionInfo) -> bool:
+        """Whether a class of the file that is derived from a method's replaces the method."""
+        return self._callees.may_be_another(method, None, method.node.name)
 
     # -- chains ------------------------------------------------------------------------------------------------------
 

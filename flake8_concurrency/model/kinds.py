@@ -12,12 +12,25 @@ from flake8_concurrency.model.bindings import Binding
 from flake8_concurrency.model.call_kinds import CallKinds
 from flake8_concurrency.model.containers import Containers
 from flake8_concurrency.model.definitions import ClassInfo, Definitions, FunctionInfo
-from flake8_concurrency.model.facts import DICT, ITERATOR, LIST, SET, STR, TUPLE, UNDECIDED, Kind, class_fact, union
+from flake8_concurrency.model.facts import (
+    DICT,
+    ITERATOR,
+    LIST,
+    SET,
+    STR,
+    TUPLE,
+    UNDECIDED,
+    Kind,
+    class_fact,
+    symbol,
+    union,
+)
 from flake8_concurrency.model.fills import Fills
 from flake8_concurrency.model.lineages import Lineages
 from flake8_concurrency.model.members import Members
 from flake8_concurrency.model.memo import Memo
 from flake8_concurrency.model.names import Names
+from flake8_concurrency.model.project import ClassElsewhere, Elsewhere, FunctionElsewhere
 from flake8_concurrency.model.protocols import Protocols
 from flake8_concurrency.model.returns import Returns
 from flake8_concurrency.model.tree import Tree
@@ -49,11 +62,21 @@ _NO_ARGUMENTS = cst.Call(cst.Name("_"))
 class Kinds:
     """Evaluates the expressions of one file: answers most questions through its parts, which ask it in turn."""
 
-    def __init__(self, tree: Tree, names: Names, definitions: Definitions) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        names: Names,
+        definitions: Definitions,
+        elsewhere: Elsewhere | None = None,
+        memo: Memo | None = None,
+    ) -> None:
         self.tree = tree
         self.names = names
         self.definitions = definitions
-        self.memo = Memo()
+        #: The project's other files, where there are any.
+        self.elsewhere = elsewhere
+        # What other files ask of this one may depend on what it asks of them.
+        self.memo = Memo() if memo is None else memo
         fills = Fills(self)
         self._annotations = Annotations(self)
         self._calls = CallKinds(self)
@@ -95,8 +118,13 @@ class Kinds:
         kind = self.of(node)
         if kind is not None and kind.name in ("symbol", "method"):
             return str(kind.ref)
+        if kind is not None and isinstance(kind.ref, FunctionElsewhere):
+            return kind.ref.qualified_name
         if kind is not None and kind.name == "type" and kind.args[0] is not None:
-            return None if isinstance(kind.args[0].ref, ClassInfo) else kind.args[0].name
+            inner = kind.args[0]
+            if isinstance(inner.ref, ClassElsewhere):
+                return inner.ref.qualified_name
+            return None if isinstance(inner.ref, ClassInfo) else inner.name
         return None
 
     def symbol_name(self, node: cst.BaseExpression) -> str | None:
@@ -159,6 +187,19 @@ class Kinds:
     def attribute(self, kind: Kind | None, name: str) -> Kind | None:
         """The kind of an attribute of a value."""
         return self._members.of(kind, name)
+
+    def exported(self, name: str) -> Kind | None:
+        """The kind of what a name of the module stands for once the module has run."""
+        return self.memo.find((self.tree.module, name), lambda: self._variables.exported(name))
+
+    def imported(self, target: str) -> Kind:
+        """The kind of what is imported by a dotted name: of the project where it is known, or of a library."""
+        found = None if self.elsewhere is None else self.elsewhere.imported(target)
+        return symbol(target) if found is None else found
+
+    def own_member(self, info: ClassInfo, receiver: Kind, name: str) -> tuple[Kind | None] | None:
+        """What an object has from one class of the file, without its bases; None where that has no such member."""
+        return self._members.own(info, receiver, name)
 
     def item(self, kind: Kind, position: int) -> Kind | None:
         """What stands at a position of a value, a tuple more often than not."""

@@ -8,6 +8,7 @@ import libcst as cst
 
 from flake8_concurrency.model.definitions import ClassInfo
 from flake8_concurrency.model.facts import Kind, ancestry
+from flake8_concurrency.model.project import ClassElsewhere
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.kinds import Kinds
@@ -48,6 +49,8 @@ class Lineages:
         return ordered
 
     def _ordered(self, kind: Kind) -> list[Kind | None]:
+        if isinstance(kind.ref, ClassElsewhere):
+            return kind.ref.lineage()
         if not isinstance(kind.ref, ClassInfo):
             return [*ancestry(kind)]
         found: list[Kind | None] = []
@@ -57,6 +60,8 @@ class Lineages:
             if current is not None and isinstance(current.ref, ClassInfo):
                 found.append(current)
                 pending = [*self.bases(current.ref), *pending]
+            elif current is not None and isinstance(current.ref, ClassElsewhere):
+                found += current.ref.lineage()
             else:
                 found += [None] if current is None else ancestry(current)
         # A base that several others share comes after all of them.

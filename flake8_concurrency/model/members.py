@@ -20,6 +20,7 @@ from flake8_concurrency.model.facts import (
     written,
 )
 from flake8_concurrency.model.fills import Fills
+from flake8_concurrency.model.project import ClassElsewhere, FunctionElsewhere, attribute
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.kinds import Kinds
@@ -44,8 +45,12 @@ class Members:
             return self._of_symbol(str(kind.ref), name)
         if kind.name == "type":
             inner = kind.args[0]
+            if inner is not None and isinstance(inner.ref, ClassElsewhere):
+                return attribute(kind, name)
             return None if inner is None else self._of_class(inner, name)
-        if kind.name in ("function", "method", "partial", "lambda", "awaitable", "none"):
+        if isinstance(kind.ref, ClassElsewhere):
+            return attribute(kind, name)
+        if kind.name in ("imported", "function", "method", "partial", "lambda", "awaitable", "none"):
             return None
         return self._of_instance(kind, name)
 
@@ -56,7 +61,7 @@ class Members:
             return instantiate(written(text), {}, None)
         if class_fact(owner) is not None:
             return self._of_class(Kind(owner), name)
-        return Kind("symbol", ref=full)
+        return self._kinds.imported(full)
 
     def _of_class(self, kind: Kind, name: str) -> Kind | None:
         for current in self._kinds.lineage(kind):
@@ -67,6 +72,9 @@ class Members:
             if isinstance(info, ClassInfo):
                 if name in info.methods or name in info.attributes or name in info.assigned:
                     return self._own(info, kind, name)
+            elif isinstance(info, ClassElsewhere):
+                if (inherited := info.member(name, of_class=True)) is not None:
+                    return inherited[0]
             elif (found := _library_attribute(current, kind, name)) is not None:
                 return found[0]
         return None
@@ -82,24 +90,32 @@ class Members:
             if current is None:
                 return None
             info = current.ref
+            if isinstance(info, ClassElsewhere):
+                if (inherited := info.member(name)) is not None:
+                    return _bound(inherited[0], kind)
+                continue
             if not isinstance(info, ClassInfo):
                 found = _library_attribute(current, kind, name)
                 if found is not None:
                     return found[0]
                 continue
-            method = info.methods.get(name)
-            if method is not None:
-                if method.is_property:
-                    return self._kinds.returned(method, kind)
-                return Kind("function", (Kind("type", (kind,)) if method.is_classmethod else kind,), method)
-            bindings = [*info.attributes.get(name, ()), *info.assigned.get(name, ())]
-            bindings += self._from_outside(info, name)
-            if bindings:
-                return self._assembled(info, name, bindings)
+            if (own := self.own(info, kind, name)) is not None:
+                return own[0]
         if name.endswith("_set") and self._kinds.is_a(kind, "django.db.models.Model"):
             # What Django makes for each foreign key that points here.
             return Kind("django.db.models.fields.related_descriptors.RelatedManager")
         return None
+
+    def own(self, info: ClassInfo, receiver: Kind, name: str) -> tuple[Kind | None] | None:
+        """What an object has from one class of the file, without its bases; None where that has no such member."""
+        method = info.methods.get(name)
+        if method is not None:
+            if method.is_property:
+                return (self._kinds.returned(method, receiver),)
+            return (Kind("function", (Kind("type", (receiver,)) if method.is_classmethod else receiver,), method),)
+        bindings = [*info.attributes.get(name, ()), *info.assigned.get(name, ())]
+        bindings += self._from_outside(info, name)
+        return (self._assembled(info, name, bindings),) if bindings else None
 
     def _from_outside(self, info: ClassInfo, name: str) -> list[Binding]:
         """What code outside a class assigns to an attribute of its instances: `session.token = x`."""
@@ -127,6 +143,14 @@ class Members:
                     return self._fills.of(kind, name, info.node)
         kinds = tuple(self._kinds.bound(binding) for binding in bindings if binding.how != "augmented")
         return self._fills.of(union(kinds), name, info.node)
+
+
+def _bound(inherited: Kind | None, receiver: Kind) -> Kind | None:
+    """What an object has from a class of another file: a method of it is bound to the object."""
+    if inherited is None or not inherited.args or not isinstance(inherited.ref, FunctionElsewhere):
+        return inherited
+    by_class = inherited.args[0] is not None and inherited.args[0].name == "type"
+    return Kind(inherited.name, (Kind("type", (receiver,)) if by_class else receiver,), inherited.ref)
 
 
 def _library_attribute(kind: Kind, receiver: Kind, name: str) -> tuple[Kind | None] | None:

@@ -155,6 +155,10 @@ class Names:
             return None
         return [] if falls_through and not definite else found
 
+    def left(self, name: str) -> list[Binding]:
+        """The bindings of a name that the module's code leaves behind."""
+        return self._visible(name, self._tree.module, self._tree.module, deferred=True) or []
+
     def _runs_in(self, node: cst.CSTNode) -> Scope:
         """The scope whose run evaluates a node: comprehensions run where they stand."""
         scope = self._tree.scope_of(node)

@@ -9,7 +9,7 @@ import libcst as cst
 
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.programs import is_for_terminals
-from flake8_concurrency.model.spelling import dotted
+from flake8_concurrency.model.spelling import dotted, last_name
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -19,6 +19,7 @@ _ONCE = frozenset(
     "lifespan startup shutdown main amain setup teardown cleanup bootstrap init initialize initialise cli".split()
 )
 _RUNNERS = frozenset("asyncio.run anyio.run trio.run uvloop.run asyncio.AbstractEventLoop.run_until_complete".split())
+_RUN = frozenset(name.rpartition(".")[2] for name in _RUNNERS)
 #: Those among them that run while the loop has nothing else to do yet, or any more.
 _ALONE = frozenset("lifespan startup shutdown main amain".split())
 _STARTING = frozenset("create_task ensure_future gather start_soon start_server run_forever TaskGroup".split())
@@ -82,11 +83,25 @@ class Startup:
     def _is_alone(function: FunctionInfo) -> bool:
         return "on_event" in function.decorator_names or not _ALONE.isdisjoint(function.name.lower().split("_"))
 
+    def _may_run(self, func: cst.BaseExpression) -> bool:
+        """Whether a callee has the name of one that runs a loop, or another name that was given to it."""
+        if isinstance(func, cst.Name) and func.value not in _RUN:
+            return any(
+                binding.how == "assign" or binding.target.rpartition(".")[2] in _RUN
+                for binding in self._names.reaching(func) or ()
+            )
+        return last_name(func) in _RUN
+
     def _run_by_the_module(self) -> Iterator[FunctionInfo]:
         """The functions that the file itself starts an event loop for."""
         for nodes in self._tree.own.values():
             for node in nodes:
-                if isinstance(node, cst.Call) and node.args and self._kinds.qualified(node.func) in _RUNNERS:
+                if (
+                    isinstance(node, cst.Call)
+                    and node.args
+                    and self._may_run(node.func)
+                    and (self._kinds.qualified(node.func) in _RUNNERS)
+                ):
                     main = node.args[0].value
                     kind = self._kinds.of(main.func if isinstance(main, cst.Call) else main)
                     if kind is not None and isinstance(kind.ref, FunctionInfo):

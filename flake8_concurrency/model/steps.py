@@ -97,8 +97,10 @@ class Steps:
 
     def _runs_at_call(self, function: FunctionInfo, call: cst.Call) -> bool:
         """Whether the body of a function runs, here and now, when this call of it is evaluated."""
-        if function.is_async or not self._keeps_its_body(function):
-            return False
+        return self.keeps_its_body(function) and self.is_entered(function, call)
+
+    def is_entered(self, function: FunctionInfo, call: cst.Call) -> bool:
+        """Whether a sync function of this or another file runs when it is called: a generator when it is read."""
         if not function.is_generator:
             return True
         parent = self._tree.parents[call]
@@ -114,8 +116,10 @@ class Steps:
             return isinstance(parent, cst.WithItem)
         return isinstance(parent, cst.From) or (isinstance(parent, cst.For | cst.CompFor) and parent.iter is call)
 
-    def _keeps_its_body(self, function: FunctionInfo) -> bool:
-        """Whether calling the decorated function runs its body in the calling thread."""
+    def keeps_its_body(self, function: FunctionInfo) -> bool:
+        """Whether a function of this file is sync, and calling it, decorated, runs its body in the calling thread."""
+        if function.is_async:
+            return False
         for decorator in function.decorators:
             kind = self._kinds.of(decorator)
             if kind is not None and isinstance(kind.ref, FunctionInfo):

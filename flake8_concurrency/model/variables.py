@@ -8,7 +8,7 @@ import libcst as cst
 
 from flake8_concurrency.model.bindings import STARRED, Binding
 from flake8_concurrency.model.call_sites import CallSites
-from flake8_concurrency.model.facts import DICT, LIST, NONE, STR, TUPLE, UNDECIDED, Kind, symbol, union
+from flake8_concurrency.model.facts import DICT, LIST, NONE, STR, TUPLE, UNDECIDED, Kind, union
 from flake8_concurrency.model.fills import Fills
 from flake8_concurrency.model.names import BUILTINS
 from flake8_concurrency.model.narrowing import Narrowing
@@ -41,6 +41,14 @@ class Variables:
         kinds = [self.bound(binding, node) for binding in bindings]
         kind = self._merge(kinds, bindings, node) or self._replaced(kinds, bindings)
         return self._narrowed(node, bindings) or kind or self._declared(node)
+
+    def exported(self, name: str) -> Kind | None:
+        """The kind of what a name of the module stands for once the module has run."""
+        bindings = self._names.left(name)
+        kinds = tuple(self.bound(binding) for binding in bindings)
+        if all(binding.how == "import" for binding in bindings):
+            return next((kind for kind in kinds if kind is not None and kind.name != "symbol"), None)
+        return self._fills.of(union(kinds), name, self._tree.module)
 
     def _declared(self, node: cst.Name) -> Kind | None:
         """What an annotation says of a variable, when its value at this place is not known."""
@@ -91,7 +99,7 @@ class Variables:
         """The kind of what a binding binds."""
         match binding.how:
             case "import":
-                return symbol(binding.target)
+                return self._kinds.imported(binding.target)
             case "def":
                 info = self._definitions.functions[binding.node]  # type: ignore[index]
                 return Kind("function", ref=info)

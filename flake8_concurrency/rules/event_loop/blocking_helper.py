@@ -83,11 +83,11 @@ class BlockingHelper(Rule):
             return f"Hello {user['name']}"
 
     Known limits:
-        A function is followed when the file shows which one it is: a method that a class of the file replaces, a
-        function under a decorator that is not known, and functions of other modules are not. Helpers that read or
-        write files are not reported in start-up, shutdown and command-line code, in programs that run once, in tests,
-        and where they remember their result; those that only ask about a file (`exists`, `stat`) where CNC417 is turned
-        on. Of several calls of a helper in one function the first is reported.
+        A function is followed when the file shows which one it is: a method that a class of the file replaces, and
+        a function under a decorator that is not known, are not; those of other modules are CNC410's. Helpers that read
+        or write files are not reported in start-up, shutdown and command-line code, in programs that run once, in
+        tests, and where they remember their result; those that only ask about a file (`exists`, `stat`) where CNC417 is
+        turned on. Of several calls of a helper in one function the first is reported.
     """
 
     code = "CNC409"

@@ -1,0 +1,134 @@
+"""What the functions of a file reach through other files of the project."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import libcst as cst
+
+from flake8_concurrency.model.blocking_calls import Leaf
+from flake8_concurrency.model.definitions import FunctionInfo
+from flake8_concurrency.model.project import Module
+from flake8_concurrency.model.remembering import is_done_once
+
+if TYPE_CHECKING:
+    from flake8_concurrency.model.file import FileModel
+
+#: A chain has no more functions than this: hidden calls are one or two deep, and what lies deeper seldom runs.
+_LONGEST = 4
+#: The same for a leaf that is over in a moment.
+_LONGEST_TO_FILES = 3
+#: No search looks into more functions than this.
+_MOST = 300
+
+
+class Place(NamedTuple):
+    """A function, and the other file that it stands in; None for the file itself."""
+
+    module: Module | None
+    function: FunctionInfo
+
+    @property
+    def where(self) -> str:
+        """The other file, from the project's root; empty for the file itself."""
+        return "" if self.module is None else self.module.name
+
+
+class FarChain(NamedTuple):
+    """How a call reaches a leaf in another file: through these functions, in order."""
+
+    node: cst.CSTNode
+    places: tuple[Place, ...]
+    leaf: Leaf
+
+
+class Beyond:
+    """Chains of calls that leave one file."""
+
+    def __init__(self, file: FileModel) -> None:
+        self._file = file
+        self._reached: dict[Place, tuple[tuple[tuple[Place, ...], Leaf], ...]] = {}
+
+    def chains(
+        self, function: FunctionInfo, categories: Collection[str], lasting: Collection[str] = ()
+    ) -> Iterator[FarChain]:
+        """For each call in a function the shortest chain to a leaf of these categories in another file.
+
+        A function that remembers its result waits only once; chains through one count only for `lasting` categories.
+        """
+        for node, first in self._steps(Place(None, function)):
+            if first.module is None and not self._leaves_file(first):
+                continue
+            for places, leaf in self._from(first):
+                category = leaf.fact.category
+                if category not in categories:
+                    continue
+                if category in lasting or not any(map(self._is_done_once, places)):
+                    yield FarChain(node, places, leaf)
+                    break
+
+    def _leaves_file(self, first: Place) -> bool:
+        """Whether a function of the file calls, at any depth, one of another file."""
+        return any(place.module is not None for places, _ in self._from(first) for place in places)
+
+    def _model(self, place: Place) -> FileModel:
+        model = self._file if place.module is None else place.module.file
+        assert model is not None
+        return model
+
+    def _is_done_once(self, place: Place) -> bool:
+        return is_done_once(place.function, self._model(place).tree)
+
+    def _steps(self, place: Place) -> Iterator[tuple[cst.CSTNode, Place]]:
+        functions = self._model(place).functions
+        for step in functions.steps(place.function):
+            yield step.node, Place(place.module, step.function)
+        for far in functions.far_steps(place.function):
+            if far.function.known is not None:
+                yield far.node, Place(far.function.module, far.function.known)
+
+    def _from(self, first: Place) -> tuple[tuple[tuple[Place, ...], Leaf], ...]:
+        """The shortest ways from a function to leaves in other files, one for each category, files last."""
+        found = self._reached.get(first)
+        if found is None:
+            found = self._reached[first] = tuple(self._search(first))
+        return found
+
+    def _search(self, first: Place) -> list[tuple[tuple[Place, ...], Leaf]]:
+        found: dict[str, tuple[tuple[Place, ...], Leaf]] = {}
+        seen = {first}
+        pending: deque[tuple[Place, ...]] = deque([(first,)])
+        while pending and len(seen) < _MOST:
+            places = pending.popleft()
+            last = places[-1]
+            if last.module is not None:
+                for leaf in self._model(last).functions.leaves(last.function):
+                    if leaf.fact.category in _LIGHT and len(places) > _LONGEST_TO_FILES:
+                        continue
+                    found.setdefault(leaf.fact.category, (places, leaf))
+            if len(places) < _LONGEST:
+                for _, place in self._steps(last):
+                    if place not in seen:
+                        seen.add(place)
+                        pending.append((*places, place))
+        return sorted(found.values(), key=lambda way: (_LIGHT.get(way[1].fact.category, 0), len(way[0])))
+
+    def told(self, chain: FarChain) -> str:
+        """`load_user → _fetch (app/http.py:14) → requests.get (app/http.py:15)`."""
+        parts: list[str] = []
+        for place in chain.places:
+            name = place.function.qualified_name
+            if place.module is not None:
+                name += f" ({place.module.name}:{self._model(place).line(place.function.node)})"
+            elif parts:
+                name += f" (line {self._file.line(place.function.node)})"
+            parts.append(name)
+        last = chain.places[-1]
+        assert last.module is not None
+        return " → ".join([*parts, f"{chain.leaf} ({last.module.name}:{self._model(last).line(chain.leaf.node)})"])
+
+
+#: What counts for less than anything else that a function does.
+_LIGHT = {"file": 1, "stat": 2}
