@@ -227,7 +227,10 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--app", action="append", default=[], metavar="NAME", help="only this application; repeatable")
     parser.add_argument("--enable", type=codes, default=[], metavar="CODES", help="opt-in rules to turn on, or ALL")
     parser.add_argument(
-        "--project-root", default="", metavar="DIR", help="off: each file alone (default: the folder of each release)"
+        "--project-root",
+        default="off",
+        metavar="DIR",
+        help="auto: other files of the project as well, its root being the folder of the release (default: off)",
     )
     parser.add_argument("--no-gate", dest="gate", action="store_false", help="parse every file as a whole")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="print N random findings in their context")

@@ -34,12 +34,12 @@ ENVIRONMENT = {
     "async": (FLAKE8, LIBCST, "flake8-async==26.8.1"),
 }
 
-#: Each measured configuration: the environment it runs in, and what flake8 is told besides. `alone` is ours that looks
-#: into no other file of the project; with it, an application's root is this checkout's, the nearest one around it.
+#: Each measured configuration: the environment it runs in, and what flake8 is told besides. `project` is ours that looks
+#: into the other files of the project as well; an application's root is this checkout's then, the nearest one around it.
 CONFIGURATION: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "bare": ("bare", ()),
     "ours": ("ours", ()),
-    "alone": ("ours", ("--concurrency-project-root=off",)),
+    "project": ("ours", ("--concurrency-project-root=auto",)),
     "async": ("async", ()),
 }
 

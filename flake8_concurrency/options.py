@@ -85,7 +85,7 @@ class Options:
     quiet_paths: tuple[str, ...] = DEFAULT_QUIET_PATHS
 
     #: The directory of the user's own modules; "" to find it for each file, "off" to look into no other file.
-    project_root: str = ""
+    project_root: str = "off"
 
     def is_enabled(self, rule: Switched) -> bool:
         """Whether `rule` may speak in this run at all."""
@@ -146,11 +146,13 @@ def parse_defer_to(values: Iterable[str]) -> frozenset[str]:
 
 
 def parse_project_root(value: str) -> str:
-    """A directory, `off`, or nothing."""
-    if value in ("", "off"):
+    """A directory, `auto` to find one for each file, or `off` to look into no other file."""
+    if value == "auto":
+        return ""
+    if value == "off":
         return value
-    if "\0" in value or not Path(value).is_dir():
-        raise OptionError("project-root", value, "give a directory, or off to look into no other file")
+    if not value or "\0" in value or not Path(value).is_dir():
+        raise OptionError("project-root", value, "give a directory, auto to find it for each file, or off")
     return str(Path(value).resolve())
 
 

@@ -68,10 +68,10 @@ class Plugin:
             )
         manager.add_option(
             "--concurrency-project-root",
-            default="",
+            default="off",
             metavar="DIR",
-            help="where your own modules are, or off to look into no other file (default: the nearest directory"
-            " around each file with a pyproject.toml, setup.cfg, setup.py or .git)",
+            help="look into the other files of the project as well: the directory of your own modules, or auto for the"
+            " nearest one around each file with a pyproject.toml, setup.cfg, setup.py or .git (default: off)",
             parse_from_config=True,
         )
 

@@ -27,7 +27,9 @@ with contextlib.suppress(CorpusError):
     CORPUS = applications()
 
 #: The pages' examples and the fixtures have a blocking call of their own.
-EVERY_RULE = Options(enable=frozenset({ALL}), blocking_calls={"shop.client.fetch": "shop.aclient.fetch"})
+EVERY_RULE = Options(
+    enable=frozenset({ALL}), blocking_calls={"shop.client.fetch": "shop.aclient.fetch"}, project_root=""
+)
 FIXTURES = {path: read_fixture(path) for path in fixture_paths()}
 EACH_FIXTURE = [
     pytest.param(

@@ -270,13 +270,14 @@ def test_other_files_of_the_project_are_known_on_standard_input_and_in_processes
     for name in ("a.py", "b.py"):
         (tmp_path / "app" / name).write_text(user)
     for jobs in ("--jobs=1", "--jobs=2"):
-        code, lines = flake8(tmp_path, jobs, "app")
+        code, lines = flake8(tmp_path, jobs, "--concurrency-project-root=auto", "app")
         assert code == 1
         assert [line.split(" nap")[0] for line in lines] == ["app/a.py:5:5: CNC410", "app/b.py:5:5: CNC410"]
-    assert flake8(tmp_path, "--concurrency-project-root=off") == (0, [])
+    assert flake8(tmp_path) == flake8(tmp_path, "--concurrency-project-root=off") == (0, [])
     named = "--stdin-display-name=app/c.py"
-    assert begins(flake8(tmp_path, named, "-", stdin=user)[1], "app/c.py:5:5: CNC410 nap (app/naps.py:4)")
-    assert flake8(tmp_path, "-", stdin=user) == (0, [])
+    rooted = "--concurrency-project-root=auto"
+    assert begins(flake8(tmp_path, rooted, named, "-", stdin=user)[1], "app/c.py:5:5: CNC410 nap (app/naps.py:4)")
+    assert flake8(tmp_path, rooted, "-", stdin=user) == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -285,7 +286,7 @@ def test_other_files_of_the_project_are_known_on_standard_input_and_in_processes
         ("enable", "CNC000", "no rule has this code or prefix; give codes (CNC204), prefixes of codes (CNC5) or ALL, "),
         ("blocking-calls", "fetch", "give dotted names (my.client.fetch), each with its async twin if it has one "),
         ("defer-to", "async", "give codes or prefixes of other linters (ASYNC, RUF006, S), "),
-        ("project-root", "nowhere", "give a directory, or off to look into no other file"),
+        ("project-root", "nowhere", "give a directory, auto to find it for each file, or off"),
         ("quiet-paths", "../a", "give globs of path parts (tests/, test_*.py, alembic/versions/), "),
     ],
 )

@@ -44,7 +44,11 @@ def project(root: Path, files: Mapping[str, str], *, marker: str = "pyproject.to
     return root
 
 
-def found(path: Path, options: Options = Options(), *, gate: bool = True) -> list[tuple[int, str]]:
+#: The project is found from each file.
+FOUND = Options(project_root="")
+
+
+def found(path: Path, options: Options = FOUND, *, gate: bool = True) -> list[tuple[int, str]]:
     source = path.read_text(encoding="utf-8")
     located = engine.lint(source, filename=str(path), options=options, gate=gate)
     if gate:
@@ -53,7 +57,7 @@ def found(path: Path, options: Options = Options(), *, gate: bool = True) -> lis
 
 
 def messages(path: Path) -> list[str]:
-    return [one.message for one in engine.lint(path.read_text(encoding="utf-8"), filename=str(path))]
+    return [one.message for one in engine.lint(path.read_text(encoding="utf-8"), filename=str(path), options=FOUND)]
 
 
 def test_the_chain_is_told_with_files_and_lines(tmp_path: Path) -> None:
@@ -306,11 +310,11 @@ def test_the_option_names_the_root_or_turns_it_off(tmp_path: Path) -> None:
     assert found(users, Options(project_root=str(root / "else"))) == []
 
 
-def test_the_option_accepts_a_directory_off_or_nothing(tmp_path: Path) -> None:
-    assert parse_project_root("") == ""
+def test_the_option_accepts_a_directory_auto_or_off(tmp_path: Path) -> None:
+    assert parse_project_root("auto") == ""
     assert parse_project_root("off") == "off"
     assert parse_project_root(str(tmp_path)) == str(tmp_path.resolve())
-    for value in (str(tmp_path / "missing"), "a\0b"):
+    for value in (str(tmp_path / "missing"), "a\0b", ""):
         with pytest.raises(OptionError, match=r"^--concurrency-project-root: .* is not accepted: give a directory"):
             parse_project_root(value)
 
@@ -343,4 +347,6 @@ def test_the_user_s_own_blocking_calls_are_known_there_too(tmp_path: Path) -> No
     client = "from shop.client import fetch\n\n\ndef load():\n    return fetch()\n"
     user = "from app.client import load\n\n\nasync def f():\n    load()\n"
     root = project(tmp_path, {"app/client.py": client, "app/user.py": user})
-    assert found(root / "app/user.py", Options(blocking_calls={"shop.client.fetch": ""})) == [(5, "CNC410")]
+    assert found(root / "app/user.py", Options(blocking_calls={"shop.client.fetch": ""}, project_root="")) == [
+        (5, "CNC410")
+    ]

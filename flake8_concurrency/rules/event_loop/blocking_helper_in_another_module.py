@@ -50,13 +50,14 @@ class BlockingHelperInAnotherModule(Rule):
             return await asyncio.to_thread(fetch, f"https://api.example.org/users/{user_id}")
 
     Known limits:
-        Modules are found from the project's root: the nearest directory around the file with a pyproject.toml,
-        setup.cfg, setup.py or .git, or `--concurrency-project-root`; `off` turns the rule off. Nothing outside the root
-        is read, and nothing is imported. Star imports, modules that cannot be parsed, methods that a class of either
-        file replaces, and functions under a decorator that is not known are not followed. Helpers that read or write
-        files are not reported in start-up, shutdown and command-line code, in programs that run once, in tests, and
-        where they remember their result; those that only ask about a file (`exists`, `stat`) where CNC417 is turned on.
-        Of several calls of a helper in one function the first is reported.
+        Off unless `--concurrency-project-root` names the directory of the project's modules, or says `auto`: the
+        nearest one around the file with a pyproject.toml, setup.cfg, setup.py or .git. It costs a multiple of all other
+        rules, and what blocks in one branch of a helper far away often does not block here. Nothing outside the root is
+        read, and nothing is imported. Star imports, modules that cannot be parsed, methods that a class of either file
+        replaces, and functions under a decorator that is not known are not followed. Helpers that read or write files
+        are not reported in start-up, shutdown and command-line code, in programs that run once, in tests, and where
+        they remember their result; those that only ask about a file (`exists`, `stat`) where CNC417 is turned on. Of
+        several calls of a helper in one function the first is reported.
     """
 
     code = "CNC410"
