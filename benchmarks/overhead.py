@@ -34,8 +34,8 @@ ENVIRONMENT = {
     "async": (FLAKE8, LIBCST, "flake8-async==26.8.1"),
 }
 
-#: Each measured configuration: the environment it runs in, and what flake8 is told besides. `project` is ours that looks
-#: into the other files of the project as well; an application's root is this checkout's then, the nearest one around it.
+#: Each measured configuration: the environment it runs in, and what flake8 is told besides. `project` is ours that
+#: looks into the other files of the project as well; the root of all applications is this checkout's then.
 CONFIGURATION: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "bare": ("bare", ()),
     "ours": ("ours", ()),

@@ -326,7 +326,7 @@ def test_unknown_files_have_no_project(filename: str) -> None:
 
 def test_a_file_that_is_not_saved_yet_has_a_project(tmp_path: Path) -> None:
     root = project(tmp_path, {"app/http.py": HTTP})
-    located = engine.lint(text(CALLER), filename=str(root / "app/new.py"))
+    located = engine.lint(text(CALLER), filename=str(root / "app/new.py"), options=FOUND)
     assert [one.code for one in located] == ["CNC410"]
 
 

@@ -371,11 +371,15 @@ def _all(states: list[Locks]) -> Locks:
 _APART = (cst.Lambda, cst.FunctionDef, cst.ClassDef, cst.GeneratorExp)
 
 
-def _running(node: cst.CSTNode) -> Iterator[cst.Call | cst.Yield]:
+def _running(root: cst.CSTNode) -> Iterator[cst.Call | cst.Yield]:
     """The calls and `yield`s that run with a node, in the order in which they are done."""
-    if isinstance(node, _APART):
-        return
-    for child in children(node):
-        yield from _running(child)
-    if isinstance(node, cst.Call | cst.Yield):
-        yield node
+    stack: list[tuple[cst.CSTNode, bool]] = [(root, False)]
+    while stack:
+        node, is_done = stack.pop()
+        if is_done:
+            assert isinstance(node, cst.Call | cst.Yield)
+            yield node
+        elif not isinstance(node, _APART):
+            if isinstance(node, cst.Call | cst.Yield):
+                stack.append((node, True))
+            stack += [(child, False) for child in reversed(list(children(node)))]
