@@ -115,6 +115,8 @@ class Threaded:
     def _called(self, call: cst.Call) -> Iterator[tuple[FunctionInfo, Root]]:
         for name in self._file.functions.table_names(call.func):
             how = _THREADS.get(name)
+            if how is not None and self._is_of_processes(call):
+                return
             if how is not None:
                 given = argument(call, how.position, how.keyword)
                 for function in self._functions(given):
@@ -130,6 +132,11 @@ class Threaded:
                     for function in self._functions(node):
                         yield function, Root(key, last_name(call.func), callbacks.several)
                 return
+
+    def _is_of_processes(self, call: cst.Call) -> bool:
+        """Whether an executor runs its work in other processes, where each has all of this for itself."""
+        receiver = call.func.value if isinstance(call.func, cst.Attribute) else None
+        return receiver is not None and self._file.is_a(receiver, "concurrent.futures.ProcessPoolExecutor")
 
     def _functions(self, node: cst.BaseExpression | None) -> Iterator[FunctionInfo]:
         """The functions of the file that run when what a node stands for is called."""
