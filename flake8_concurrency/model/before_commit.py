@@ -201,7 +201,8 @@ class BeforeCommit:
     def _told_by_params(self, function: FunctionInfo) -> str:
         """The signal that a function is connected to in another file, as far as its parameters and its name tell."""
         names = {param.name.value for param in function.params}
-        if "instance" in names and (named := _SIGNAL_NAME.search(function.name)) is not None:
+        named = _SIGNAL_NAME.search(function.name)
+        if named is not None and "instance" in names and self._takes_keywords(function):
             return named[0]
         if {"instance", "created"} <= names:
             return "post_save"
@@ -209,6 +210,12 @@ class BeforeCommit:
             return "a signal about a row" if names & known.SIGNAL_PARAMS else ""
         star = function.node.params.star_kwarg
         return "post_save" if "sender" in names and star is not None and self._reads_created(function) else ""
+
+    @staticmethod
+    def _takes_keywords(function: FunctionInfo) -> bool:
+        """Whether a function looks like one that signals call, which pass keywords only: `*args` is for others."""
+        params = function.node.params
+        return not isinstance(params.star_arg, cst.Param) or any(p.name.value == "sender" for p in function.params)
 
     def _reads_created(self, function: FunctionInfo) -> bool:
         """`if kwargs["created"]: … kwargs["instance"]`: only post_save gives both."""

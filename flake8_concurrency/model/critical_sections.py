@@ -8,7 +8,7 @@ import libcst as cst
 
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locks import called_name, is_lock_name, words
-from flake8_concurrency.model.spelling import last_name
+from flake8_concurrency.model.spelling import choices, last_name
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -51,6 +51,8 @@ class CriticalSections:
         """Whether entering a context manager keeps others out, going by its kind or its name."""
         if self._file.is_a(node, *_LOCKS):
             return True
+        if isinstance(node, cst.BooleanOperation | cst.IfExp):
+            return any(self.is_guard(choice) for choice in choices(node))
         if isinstance(node, cst.Subscript) and isinstance(node.slice[0].slice, cst.Index):
             # `hass.data[DATA_LOCK]`
             key = last_name(node.slice[0].slice.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -32,6 +33,12 @@ _OF_ONE_TASK = frozenset(
 )
 #: What runs several of the coroutines that it is given.
 _STARTING = frozenset("gather create_task ensure_future start_soon as_completed wait spawn add_task".split())
+_TASKS = frozenset({"create_task", "ensure_future"})
+#: A docstring that says so knows what happens when several tasks do the same at once, and means it.
+_MEANT = re.compile(
+    r"\b(deliberate|intentional)\w*\s+(without\s+|no\s+|un)(an?\s+|any\s+)?lock|\blast\s+(writer|write|one)\s+wins",
+    re.IGNORECASE,
+)
 _ITERATING = frozenset({"__anext__", "__aiter__", "__next__"})
 
 
@@ -63,7 +70,14 @@ class Entrances:
             return False
         if all(self._is_in_loop(use, function) for use in uses):
             return True
-        return _is_private(function) and all(self._is_entered_alone(use) for use in uses)
+        if not _is_private(function) and not all(self._is_background(use, function) for use in uses):
+            return False
+        return all(self._is_entered_alone(use) for use in uses)
+
+    @staticmethod
+    def is_meant(function: FunctionInfo) -> bool:
+        """Whether a function's docstring says that several tasks may do the same at once."""
+        return _MEANT.search(function.node.get_docstring() or "") is not None
 
     def is_of_one_task(self, function: FunctionInfo) -> bool:
         """Whether a method's object belongs to one request, stream or dialogue."""
@@ -90,6 +104,15 @@ class Entrances:
         """Whether what mentions a function does so where only one task ever is."""
         caller = self._file.function_of(use)
         return caller is not None and self.is_alone(caller)
+
+    def _is_background(self, use: cst.Name, function: FunctionInfo) -> bool:
+        """Whether a function that gives nothing back is made a task: `create_task(self.report())`, work of its own."""
+        call = next((parent for parent in self._tree.ancestors(use) if isinstance(parent, cst.Call)), None)
+        outer = None if call is None else self._tree.parents[self._tree.parents[call]]
+        if not isinstance(outer, cst.Call) or last_name(outer.func) not in _TASKS:
+            return False
+        returns = (node for node in self._tree.within(function.node.body) if isinstance(node, cst.Return))
+        return all(node.value is None for node in returns)
 
     def _is_in_loop(self, use: cst.Name, function: FunctionInfo) -> bool:
         """Whether a function is awaited in the `while` loop of another one: a task of its own that goes round."""

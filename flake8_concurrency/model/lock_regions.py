@@ -21,7 +21,7 @@ from flake8_concurrency.model.lock_states import (
 )
 from flake8_concurrency.model.locks import called_name, is_lock_name
 from flake8_concurrency.model.moved_locks import MovedLocks
-from flake8_concurrency.model.spelling import last_name, text
+from flake8_concurrency.model.spelling import choices, last_name, text
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -146,6 +146,11 @@ class LockRegions:
         lock = self.identity(node)
         if lock is not None:
             return frozenset({lock})
+        if isinstance(node, cst.BooleanOperation | cst.IfExp):
+            # `with lock or self._lock:` holds one of them, and nobody can tell which.
+            around = self._scope(node) or self._file.tree.module
+            is_lock = any(self.entered(choice) for choice in choices(node))
+            return frozenset({LockIdentity(around, "one of several locks", " ", True)}) if is_lock else NOTHING
         if isinstance(node, cst.Call):
             function = self._file.callee(node)
             if function is not None and "contextmanager" in function.decorator_names:

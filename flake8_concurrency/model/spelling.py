@@ -34,6 +34,21 @@ def last_name(node: cst.CSTNode) -> str:
     return node.value if isinstance(node, cst.Name) else ""
 
 
+def choices(node: cst.BooleanOperation | cst.IfExp) -> list[cst.BaseExpression]:
+    """What an expression may give, one of them: `a` and `b` of `a or b`, and of `a if c else b`."""
+    found: list[cst.BaseExpression] = []
+    waiting: list[cst.BaseExpression] = [node]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, cst.BooleanOperation):
+            waiting += [current.right, current.left]
+        elif isinstance(current, cst.IfExp):
+            waiting += [current.orelse, current.body]
+        else:
+            found.append(current)
+    return found
+
+
 def is_user(node: cst.CSTNode) -> bool:
     """`request.user` is a row that the middleware of Django has read, without a lock."""
     return isinstance(node, cst.Attribute) and node.attr.value == "user" and last_name(node.value) == "request"

@@ -61,7 +61,7 @@ class StaleReads:
         if not function.is_async or not self._file.suspensions.of(function):
             return
         writes = self._state.writes(function)
-        if not writes or self._file.entrances.is_alone(function):
+        if not writes or self._file.entrances.is_alone(function) or self._file.entrances.is_meant(function):
             return
         of_one_task = self._file.entrances.is_of_one_task(function)
         for write in writes:

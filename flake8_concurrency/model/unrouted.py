@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,10 @@ _ROUTING = frozenset({*QUEUE_OPTIONS, "exchange", "routing_key", "options"})
 _ROUTES = frozenset({"task_routes", "CELERY_TASK_ROUTES", "CELERY_ROUTES", "task_default_queue", "TaskQueues"})
 #: So many times more tasks must name a queue than name none.
 _MORE = 2
+
+
+#: What is called when another task fails, by its name.
+_ERRBACK = re.compile(r"errback|err(or)?_(callback|handler)|(?<![a-z])(on|handle)_(\w+_)?(error|failure)")
 
 
 class Unrouted(NamedTuple):
@@ -59,6 +64,8 @@ class UnroutedTasks:
         """Whether a task's class, its decorator or all its calls say where it goes, or may do so."""
         if isinstance(task.node, cst.Call) and any(arg.star for arg in task.node.args):
             return True
+        if _is_errback(task):
+            return True
         bases = {last_name(base) for other in routed if (base := other.option("base", "actor_class")) is not None}
         own = task.option("base", "actor_class")
         if own is not None and last_name(own) not in bases:
@@ -81,6 +88,19 @@ class UnroutedTasks:
 
 def _queue(task: Task) -> cst.BaseExpression | None:
     return task.option(*QUEUE_OPTIONS)
+
+
+def _is_errback(task: Task) -> bool:
+    """Whether Celery calls a task where another one failed, with its request and the error, and no queue in between.
+
+    Checked against `_call_task_errbacks` of Celery's result backends, version 5.7: it does so with tasks that are not
+    bound and take more than one argument.
+    """
+    if task.library != CELERY or task.function is None or "bind" in task.options:
+        return False
+    params = task.function.node.params
+    takes_more = isinstance(params.star_arg, cst.Param) or len(task.function.params) > 1
+    return takes_more and _ERRBACK.search(task.name) is not None
 
 
 def _decorator(task: Task) -> str:

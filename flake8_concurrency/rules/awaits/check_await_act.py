@@ -73,8 +73,9 @@ class CheckAwaitAct(Rule):
         tasks see, what is in one of these, and what a framework keeps for all requests (`request.app.state`). Silent
         are: what only start-up, shutdown, loops without an end and the like do, going by their names and callers;
         objects that belong to one request, stream or dialogue, going by their class's name; resets to None, False or
-        an empty container; a value that is compared and then stored (`if x != self.x`); and everything under a lock or
-        behind a flag that is set at once. A test and a write count as one finding, whatever else follows them.
+        an empty container; a value that is compared and then stored (`if x != self.x`); what a docstring says is meant
+        (deliberately no lock, the last writer wins); and everything under a lock or behind a flag that is set at once.
+        A test and a write count as one finding, whatever else follows them.
     """
 
     code = "CNC502"

@@ -61,7 +61,8 @@ class TaskWithoutQueue(Rule):
         Reported where at least twice as many tasks of the file name a queue as name none, and none of them names the
         default one. Routes in the settings of another file are not seen: where tasks are routed by their names, none
         should name a queue. Silent are files that speak of `task_routes`, tasks of another decorator or base class than
-        the others', and one whose every call in the file passes `queue=`.
+        the others', one whose every call in the file passes `queue=`, and error callbacks by their names, which Celery
+        runs where the other task failed.
     """
 
     code = "CNC701"
