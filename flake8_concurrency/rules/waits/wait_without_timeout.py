@@ -96,7 +96,7 @@ class WaitWithoutTimeout(Rule):
         if name.endswith(".map"):
             return self._is_consumed(node)
         futures = argument(node, 0, "fs")
-        return futures is None or not self.file.futures.is_done(futures)
+        return futures is None or not (self.file.futures.is_done(futures) or self.file.futures.is_of_hashes(futures))
 
     def _remedy(self, node: cst.Call, name: str) -> str:
         if self.file.waits.around(node) is not None:
