@@ -8,6 +8,7 @@ from flake8_concurrency.knowledge.waiting import PROCESSES
 from flake8_concurrency.knowledge.words import calling_words
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.spelling import dotted, text
+from flake8_concurrency.model.waits import HANDS_ON
 from flake8_concurrency.rule import Gate, Rule
 
 _WORDS = calling_words(*PROCESSES)
@@ -49,7 +50,7 @@ class PopenWaitWithoutTimeout(Rule):
     code = "CNC208"
     name = "popen-wait-without-timeout"
     message = "{call}() has no timeout and waits for ever if the program hangs: pass timeout=, then kill() what hangs"
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, keeps=HANDS_ON)
     quiet = True
 
     def visit_Call(self, node: cst.Call) -> None:
@@ -65,7 +66,8 @@ class PopenWaitWithoutTimeout(Rule):
         if function is not None and ("reap" in function.name or self._is_killed_elsewhere(function, text(process))):
             return True
         made = self.file.origins.of(process) or ()
-        return any(
+        commands = [call.args[0].value for call in made if call.args]
+        return self.file.waits.is_for_the_program(node, commands) or any(
             dotted(arg.value) in ("sys.stdin", "sys.stdout") for call in made for arg in call.args if arg.keyword
         )
 
