@@ -44,7 +44,8 @@ class PopenWaitWithoutTimeout(Rule):
     Known limits:
         After `kill()`, or once `poll()` has said that the process is over, the wait only takes its status. Files that
         are programs themselves are left alone, as for CNC207, and so is a process that a timer kills or that talks to
-        the terminal (`stdout=sys.stdout`). In async code the call is CNC403.
+        the terminal (`stdout=sys.stdout`) or is told `sys.argv`: it is the program itself. A helper that is named after
+        killing (`kill_group(process.pid)`) is taken at its word. In async code the call is CNC403.
     """
 
     code = "CNC208"

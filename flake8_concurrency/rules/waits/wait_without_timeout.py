@@ -75,6 +75,7 @@ class WaitWithoutTimeout(Rule):
     Known limits:
         The results of `executor.map` are reported where they are consumed in the same function. Inside the `with` block
         of the pool that does the work a timeout ends the wait and not the block, which still waits for every worker.
+        Work that only feeds a hash (`submit(digest.update, data)`) cannot hang and is left alone.
     """
 
     code = "CNC201"
