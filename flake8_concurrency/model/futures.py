@@ -29,6 +29,8 @@ _FINISHING = frozenset({"result", "exception", "set_result", "set_exception"})
 #: Methods of containers that give back what was put in.
 _GIVING = frozenset({"items", "values", "keys", "pop", "popleft", "popitem", "get", "copy", "difference", "union"})
 _CALLED_WHEN_DONE = re.compile(r"^_*on_|(?:^|_)(?:done|completed|finished|callback|cb)(?:_|$)|_complete$")
+#: Names of what is fed by `update` and computes a sum of it.
+_HASH = re.compile(r"hash|digest|checksum|md5|sha\d|crc", re.IGNORECASE)
 _FILLING = frozenset({"append", "appendleft", "add", "insert", "extend", "update", "setdefault", "put"})
 #: An origin with more steps is not followed to its end.
 _ENOUGH = 200
@@ -62,6 +64,24 @@ class Futures:
             return True
         origin = self.origin(node)
         return self._is_given_to_callback(node) or self._was_tested(node, origin) or self._was_joined(node, origin)
+
+    def is_of_hashes(self, node: cst.BaseExpression) -> bool:
+        """Whether all work is `submit(digest.update, …)`: it takes memory and the processor, and can't hang."""
+        made_by = self.origin(node).made_by
+        return bool(made_by) and all(self.is_submit(call) and self._hashes(argument(call, 0, "fn")) for call in made_by)
+
+    def _hashes(self, work: cst.BaseExpression | None) -> bool:
+        if not isinstance(work, cst.Attribute) or work.attr.value != "update":
+            return False
+        values = [work.value]
+        if isinstance(work.value, cst.Name):
+            # `for digest in digests.values()`
+            values += [one.value for one in self._file.names.reaching(work.value) or () if one.value is not None]
+        return any(
+            isinstance(part, cst.Name) and _HASH.search(part.value) is not None
+            for value in values
+            for part in self._file.tree.within(value)
+        )
 
     # -- origins -----------------------------------------------------------------------------------------------------
 

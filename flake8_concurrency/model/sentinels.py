@@ -207,8 +207,22 @@ class Sentinels:
             isinstance(other.func, cst.Attribute)
             and other.func.attr.value == "set"
             and last_name(other.func.value) == name
-            and self._is_closing(other)
+            and (self._is_closing(other) or self._ends_loop(other, loop))
             for other in self._file.tree.calls
+        )
+
+    def _ends_loop(self, node: cst.CSTNode, loop: cst.While | cst.For) -> bool:
+        """Whether a function that wakes a worker also sets a flag that the test of the worker's loop looks at."""
+        function = self._file.function_of(node)
+        worker = self._file.function_of(loop)
+        if function is None or worker is None or function.owner is not worker.owner or not isinstance(loop, cst.While):
+            return False
+        asked = {last_name(part) for part in self._file.tree.within(loop.test)} - {""}
+        return any(
+            isinstance(part, cst.Assign)
+            and literal(part.value) in ((True,), (False,))
+            and any(last_name(one.target) in asked for one in part.targets)
+            for part in function.own
         )
 
     def _is_closing(self, node: cst.CSTNode) -> bool:

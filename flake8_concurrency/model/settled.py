@@ -9,7 +9,7 @@ import libcst as cst
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.flow import Condition
 from flake8_concurrency.model.futures import FUTURE
-from flake8_concurrency.model.locks import called_name
+from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import dotted
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _ASKS = {
     "result": {"done": True},
 }
 _POPEN, _SOCKET, _LOCK = "subprocess.Popen", "socket.socket", "threading.Lock"
+#: Functions of `os` that send a signal, words in the names of helpers that kill.
+_KILLING = frozenset({"kill", "killpg"})
 #: What waits for the work of a pool inside its `with`.
 _READS = frozenset({"result", "exception", "wait", "as_completed"})
 
@@ -64,9 +66,22 @@ class Settled:
         """`kill()` then `wait()`: the process is gone, this only takes its status."""
         ending = {f"{name}.{method}" for method in ("kill", "wait", "communicate")}
         return any(
-            isinstance(event, cst.Call) and dotted(event.func) in ending
+            isinstance(event, cst.Call) and (dotted(event.func) in ending or self._kills(event, f"{name}.pid"))
             for earlier in self._file.flow.earlier(call)
             for event in self._file.flow.certain(earlier)
+        )
+
+    def _kills(self, call: cst.Call, pid: str) -> bool:
+        """Whether a call kills a process by its number: `os.kill(p.pid, SIGKILL)`, `kill_group(p.pid)`.
+
+        A helper that is called so is taken at its word; the functions of `os` send any signal.
+        """
+        name = called_name(call)
+        if _KILLING.isdisjoint(words(name)):
+            return False
+        given = [arg.value for arg in call.args]
+        return any(dotted(part) == pid for value in given for part in self._file.tree.within(value)) and (
+            name not in _KILLING or any(_last_part(value) == "SIGKILL" or literal(value) == (9,) for value in given)
         )
 
     def _is_new(self, lock: cst.BaseExpression, call: cst.Call) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
@@ -13,7 +13,7 @@ from flake8_concurrency.knowledge.waiting import SharedLock
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.calls import argument, literal, passes_unknown
 from flake8_concurrency.model.futures import EXECUTOR
-from flake8_concurrency.model.locks import called_name
+from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import dotted
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ _ON_BEHALF = frozenset(
 )
 #: What gives up waiting, by its last name, as a call around an awaitable and as a block.
 _DEADLINES = frozenset({"wait_for", "timeout", "timeout_at", "fail_after", "fail_at", "move_on_after", "move_on_at"})
+
+
+#: What a function mentions that makes a command of what the program itself was told.
+HANDS_ON = re.compile(r"\bargv\b")
 
 
 class HandedOver(NamedTuple):
@@ -107,6 +111,41 @@ class Waits:
             if isinstance(parent, cst.With) and any(
                 isinstance(item.item, cst.Call) and called_name(item.item) in _DEADLINES for item in parent.items
             ):
+                return True
+        return False
+
+    def is_for_the_program(self, call: cst.Call, command: Iterable[cst.BaseExpression]) -> bool:
+        """Whether a process is the program itself, or all that a daemon does: it lasts as long as its user wants.
+
+        A launcher and a reloader hand on what they were told themselves, `sys.argv`.
+        """
+        return self._is_run_as_daemon(call) or any(self._hands_on(value, 2) for value in command)
+
+    def _is_run_as_daemon(self, call: cst.Call) -> bool:
+        """Whether a call stands in a function that the function around it hands over: `run_as_daemon(body)`."""
+        function = self._file.function_of(call)
+        outer = None if function is None else self._file.function_of(function.node)
+        if function is None or outer is None:
+            return False
+        return any(
+            "daemon" in words(called_name(other)) and any(dotted(arg.value) == function.name for arg in other.args)
+            for other in outer.calls
+        )
+
+    def _hands_on(self, value: cst.CSTNode, depth: int) -> bool:
+        """Whether `sys.argv` is part of a value, of the variable it is, or of what a helper returns."""
+        for part in self._file.tree.within(value):
+            if isinstance(part, cst.Attribute) and dotted(part) == "sys.argv":
+                return True
+            if depth == 0:
+                continue
+            sources: list[cst.CSTNode] = []
+            if isinstance(part, cst.Call):
+                helper = self._file.callee(part)
+                sources += [] if helper is None else helper.own
+            elif isinstance(part, cst.Name):
+                sources += [one.value for one in self._file.names.reaching(part) or () if one.value is not None]
+            if any(self._hands_on(source, depth - 1) for source in sources):
                 return True
         return False
 

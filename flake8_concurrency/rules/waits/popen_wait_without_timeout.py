@@ -8,6 +8,7 @@ from flake8_concurrency.knowledge.waiting import PROCESSES
 from flake8_concurrency.knowledge.words import calling_words
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.spelling import dotted, text
+from flake8_concurrency.model.waits import HANDS_ON
 from flake8_concurrency.rule import Gate, Rule
 
 _WORDS = calling_words(*PROCESSES)
@@ -43,13 +44,14 @@ class PopenWaitWithoutTimeout(Rule):
     Known limits:
         After `kill()`, or once `poll()` has said that the process is over, the wait only takes its status. Files that
         are programs themselves are left alone, as for CNC207, and so is a process that a timer kills or that talks to
-        the terminal (`stdout=sys.stdout`). In async code the call is CNC403.
+        the terminal (`stdout=sys.stdout`) or is told `sys.argv`: it is the program itself. A helper that is named after
+        killing (`kill_group(process.pid)`) is taken at its word. In async code the call is CNC403.
     """
 
     code = "CNC208"
     name = "popen-wait-without-timeout"
     message = "{call}() has no timeout and waits for ever if the program hangs: pass timeout=, then kill() what hangs"
-    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS)
+    gate = Gate(anchors=frozenset(_WORDS), needs=_WORDS, keeps=HANDS_ON)
     quiet = True
 
     def visit_Call(self, node: cst.Call) -> None:
@@ -65,7 +67,8 @@ class PopenWaitWithoutTimeout(Rule):
         if function is not None and ("reap" in function.name or self._is_killed_elsewhere(function, text(process))):
             return True
         made = self.file.origins.of(process) or ()
-        return any(
+        commands = [call.args[0].value for call in made if call.args]
+        return self.file.waits.is_for_the_program(node, commands) or any(
             dotted(arg.value) in ("sys.stdin", "sys.stdout") for call in made for arg in call.args if arg.keyword
         )
 

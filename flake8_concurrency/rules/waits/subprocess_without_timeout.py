@@ -6,7 +6,7 @@ import re
 
 import libcst as cst
 
-from flake8_concurrency.model.waits import HandedOver
+from flake8_concurrency.model.waits import HANDS_ON, HandedOver
 from flake8_concurrency.rule import Gate, Rule
 
 #: Options by which programs bound themselves.
@@ -37,7 +37,8 @@ class SubprocessWithoutTimeout(Rule):
     Known limits:
         Files that are programs themselves (`__main__`, commands, setup.py) are left alone: the person at the terminal
         is their timeout. In async code the call is CNC403, whatever its timeout; handed to a thread (`to_thread`,
-        `run_in_executor`, `submit`) it is reported here, except under a deadline of its caller's (`wait_for`).
+        `run_in_executor`, `submit`) it is reported here, except under a deadline of its caller's (`wait_for`). What is
+        told `sys.argv`, and the body of a daemon (`run_as_daemon(body)`), is the program itself and may last.
     """
 
     code = "CNC207"
@@ -48,6 +49,7 @@ class SubprocessWithoutTimeout(Rule):
         anchors=frozenset({"run", "call", "check_call", "check_output"}),
         context=(frozenset({"subprocess"}),),
         called=False,
+        keeps=HANDS_ON,
     )
     quiet = True
 
@@ -72,7 +74,9 @@ class SubprocessWithoutTimeout(Rule):
 
     def _is_unbounded(self, node: cst.Call, called: HandedOver) -> bool:
         has_none = self.file.waits.is_unbounded(node, function=called.function)
-        return has_none and not self._bounds_itself(called.arguments)
+        if not has_none or self._bounds_itself(called.arguments):
+            return False
+        return not self.file.waits.is_for_the_program(node, called.arguments[:1])
 
     def _bounds_itself(self, arguments: list[cst.BaseExpression]) -> bool:
         """Whether the program is `timeout`, or is told by an option how long it may take."""
