@@ -15,7 +15,7 @@ from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.programs import is_djangos
-from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read
+from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read, argument_for
 from flake8_concurrency.model.saving import Saving
 from flake8_concurrency.model.spelling import text
 from flake8_concurrency.model.vocabulary import ASKING, BY_KEY, FILTERS, HOOKS
@@ -286,8 +286,21 @@ class Rows:
             return True
         if depth >= _DEEPEST:
             return False
-        callers = self._file.queries.callers(function)
+        callers = [c for c in self._file.queries.callers(function) if not self._passes_on(c, function, read)]
         return bool(callers) and all(self._holds(call, read, depth) for call in callers)
+
+    def _passes_on(self, call: cst.Call, function: FunctionInfo, read: Read) -> bool:
+        """Whether a caller only passes on the row by whose key is read, `order` of `.get(pk=order.id)`.
+
+        Whether that one is locked is known in another file.
+        """
+        caller = self._file.function_of(call)
+        if caller is None or self._file.queries.callers(caller):
+            return False
+        owners = {owner for owner, _, key in (name.rpartition(".") for name in _own_keys(read)) if key in _IDENTITY}
+        params = {param.name.value for param in caller.params} - {caller.this}
+        given = [argument_for(function, owner, call) for owner in owners]
+        return any(isinstance(value, cst.Name) and value.value in params for value in given)
 
     def _is_kept_apart(self, node: cst.CSTNode, read: Read) -> bool:
         """Whether nobody else may have this row: it is kept by its key, or was written in this very request.
@@ -301,7 +314,15 @@ class Rows:
         keys = {key for outer in self._file.ancestors(node) if outer in around for key in _given_keys(outer)}
         return bool(keys) and not keys.isdisjoint(_own_keys(read))
 
+    def _hands_over_kept(self, call: cst.Call) -> bool:
+        """Whether a call is given a row whose key a `with` round it is given."""
+        if not any(True for outer in self._file.ancestors(call) for _ in _given_keys(outer)):
+            return False
+        return any(self._is_kept_apart(call, read) for arg in call.args for read in self._file.queries.of(arg.value))
+
     def _holds(self, call: cst.Call, read: Read, depth: int) -> bool:
+        if self._hands_over_kept(call):
+            return True
         function = self._file.function_of(call)
         if function is None:
             return self._file.locks.held(call)
