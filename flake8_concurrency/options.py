@@ -32,6 +32,7 @@ DEFAULT_QUIET_PATHS = (
     "*pytest_plugin*.py",
     "pytest_*.py",
     "migrations/",
+    "migrations.py",
     "alembic/versions/",
     "example/",
     "examples/",

@@ -116,6 +116,7 @@ def test_a_rule_defers_to_the_linters_that_overlap_it(prefix: str, enabled: bool
         "conftest.py",
         "shop/tests.py",
         "shop/migrations/0001_initial.py",
+        "shop/core/migrations.py",
         "alembic/versions/1f2e_add_orders.py",
         "examples/pool.py",
         "docs/conf.py",

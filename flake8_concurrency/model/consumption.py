@@ -25,6 +25,9 @@ _EXPIRY = frozenset("expired expires expiry expiration expire stale outdated old
 #: What rows that are used more than once are found by too: the code of an order, of a country.
 _ALSO_NAMES = frozenset({"code"})
 
+#: Its key says which row it is, and `_meta` belongs to its class.
+_NOT_OF_THE_ROW = frozenset({"id", "pk", "_meta"})
+
 
 class Use(NamedTuple):
     """A row that is used up at `node`; `how` it is used up is printed."""
@@ -68,7 +71,7 @@ class Consumption:
         return move.is_state and _is_presented(move.read, CODES - _ALSO_NAMES)
 
     def _deleted(self, function: FunctionInfo) -> Iterator[Use]:
-        if not DISCARDING.isdisjoint(words(function.name)):
+        if _is_to_discard(function):
             return
         candidates = [(call, row) for call in function.calls for row in self._deletes(call)]
         if not candidates or self._file.locks.is_serial() or self._file.rows.runs_alone(function):
@@ -171,7 +174,7 @@ class Consumption:
 
     def _is_key(self, node: cst.Name) -> bool:
         above = self._file.parent(node)
-        return isinstance(above, cst.Attribute) and (above.value is not node or above.attr.value in ("id", "pk"))
+        return isinstance(above, cst.Attribute) and (above.value is not node or above.attr.value in _NOT_OF_THE_ROW)
 
 
 def _is_presented(read: Read, names: frozenset[str]) -> bool:
@@ -185,6 +188,12 @@ def _is_presented(read: Read, names: frozenset[str]) -> bool:
 def _is_code(row: str, read: Read) -> bool:
     named = [*words(row.rpartition(".")[2]), *(words(last_name(read.model)) if read.model is not None else ())]
     return not CODES.isdisjoint(named)
+
+
+def _is_to_discard(function: FunctionInfo) -> bool:
+    """Whether a function is there to delete, by its name or the name of the view whose method it is."""
+    owner = () if function.owner is None else words(function.owner.name)
+    return not DISCARDING.isdisjoint((*words(function.name), *owner))
 
 
 def _is_logging(call: cst.Call) -> bool:

@@ -10,15 +10,15 @@ import libcst as cst
 
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.columns import COLLECTION, COLUMN, NONE, PLAIN_JSON, RELATION, UNKNOWN, Columns
-from flake8_concurrency.model.conditions import conditions
+from flake8_concurrency.model.conditions import Condition, conditions
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import Kind
-from flake8_concurrency.model.locks import called_name
+from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.programs import is_djangos
-from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read
+from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read, argument_for
 from flake8_concurrency.model.saving import Saving
 from flake8_concurrency.model.spelling import text
-from flake8_concurrency.model.vocabulary import FILTERS, HOOKS
+from flake8_concurrency.model.vocabulary import ASKING, BY_KEY, FILTERS, HOOKS
 from flake8_concurrency.model.writes import Write
 
 if TYPE_CHECKING:
@@ -29,6 +29,13 @@ _DEEPEST = 3
 _COMMANDS = frozenset({"BaseCommand", "NoArgsCommand", "LabelCommand"})
 _TESTS = frozenset({"TestCase", "TransactionTestCase"})
 _IDENTITY = frozenset({"pk", "id", "uuid"})
+#: A `with` named so is given a key to tell of it, or to choose a database: nobody is kept out.
+_NO_KEEPERS = frozenset(
+    """atomic begin using scope log logger logging span trace tracer session connection context tenant schema timer
+    open""".split()
+)
+#: Ends of columns that say which request a row was written in.
+_OF_REQUEST = (["request", "id"], ["correlation", "id"], ["trace", "id"])
 
 
 class LostUpdate(NamedTuple):
@@ -269,7 +276,7 @@ class Rows:
 
     def is_guarded(self, function: FunctionInfo, node: cst.CSTNode, read: Read, row: str, depth: int) -> bool:
         """Whether a lock is held where `node` runs: around it, taken before it, or by all who call the function."""
-        if self._file.locks.held(node) or self._file.locks.held(read.sent):
+        if self._file.locks.held(node) or self._file.locks.held(read.sent) or self._is_kept_apart(node, read):
             return True
         order = self._file.tree.order
         for call in self._file.locks.locking_calls(function):
@@ -279,10 +286,43 @@ class Rows:
             return True
         if depth >= _DEEPEST:
             return False
-        callers = self._file.queries.callers(function)
+        callers = [c for c in self._file.queries.callers(function) if not self._passes_on(c, function, read)]
         return bool(callers) and all(self._holds(call, read, depth) for call in callers)
 
+    def _passes_on(self, call: cst.Call, function: FunctionInfo, read: Read) -> bool:
+        """Whether a caller only passes on the row by whose key is read, `order` of `.get(pk=order.id)`.
+
+        Whether that one is locked is known in another file.
+        """
+        caller = self._file.function_of(call)
+        if caller is None or self._file.queries.callers(caller):
+            return False
+        owners = {owner for owner, _, key in (name.rpartition(".") for name in _own_keys(read)) if key in _IDENTITY}
+        params = {param.name.value for param in caller.params} - {caller.this}
+        given = [argument_for(function, owner, call) for owner in owners]
+        return any(isinstance(value, cst.Name) and value.value in params for value in given)
+
+    def _is_kept_apart(self, node: cst.CSTNode, read: Read) -> bool:
+        """Whether nobody else may have this row: it is kept by its key, or was written in this very request.
+
+        A `with` round both that is given the key by which the row is read, `async with operation(order_id):`, may well
+        be a lock of that key; what it does is in another file.
+        """
+        if any(_is_of_this_request(test) for test in conditions(read.links, ASKING)):
+            return True
+        around = {outer for outer in self._file.ancestors(read.sent) if isinstance(outer, cst.With)}
+        keys = {key for outer in self._file.ancestors(node) if outer in around for key in _given_keys(outer)}
+        return bool(keys) and not keys.isdisjoint(_own_keys(read))
+
+    def _hands_over_kept(self, call: cst.Call) -> bool:
+        """Whether a call is given a row whose key a `with` round it is given."""
+        if not any(True for outer in self._file.ancestors(call) for _ in _given_keys(outer)):
+            return False
+        return any(self._is_kept_apart(call, read) for arg in call.args for read in self._file.queries.of(arg.value))
+
     def _holds(self, call: cst.Call, read: Read, depth: int) -> bool:
+        if self._hands_over_kept(call):
+            return True
         function = self._file.function_of(call)
         if function is None:
             return self._file.locks.held(call)
@@ -349,13 +389,26 @@ class Rows:
         """Whether the row is only made here: copied by dropping its key, or under `if created:`."""
         order = self._file.tree.order
         for assign in function.own:
-            if isinstance(assign, cst.Assign) and order(assign) < order(node):
-                for target in assign.targets:
-                    if _drops_key(target.target, assign.value, row):
-                        return True
+            if (
+                isinstance(assign, cst.Assign)
+                and any(_drops_key(target.target, assign.value, row) for target in assign.targets)
+                and (order(assign) < order(node) or not self._is_saved_between(function, node, assign, row))
+            ):
+                return True
         return any(
             isinstance(around, cst.If) and self._tests_created(around, node, read)
             for around in self._file.ancestors(node)
+        )
+
+    def _is_saved_between(self, function: FunctionInfo, node: cst.CSTNode, assign: cst.Assign, row: str) -> bool:
+        """Whether what `node` writes goes to the row that was read, before `assign` makes a copy of it."""
+        order = self._file.tree.order
+        return any(
+            order(node) <= order(call) < order(assign)
+            and called_name(call) in ("save", "asave")
+            and isinstance(call.func, cst.Attribute)
+            and text(call.func.value) == row
+            for call in function.calls
         )
 
     def _is_replaced(self, function: FunctionInfo, write: Write, row: str) -> bool:
@@ -403,3 +456,27 @@ def _drops_key(target: cst.BaseExpression, value: cst.BaseExpression, row: str) 
     if target.attr.value in _IDENTITY and text(target.value) == row:
         return literal(value) == (None,) or target.attr.value == "uuid"
     return target.attr.value == "adding" and text(target.value) == f"{row}._state"
+
+
+def _given_keys(around: cst.CSTNode) -> Iterator[str]:
+    """What the calls of a `with` are given, by which somebody may be kept out."""
+    for item in around.items if isinstance(around, cst.With) else ():
+        if isinstance(item.item, cst.Call) and _NO_KEEPERS.isdisjoint(words(called_name(item.item))):
+            yield from (text(arg.value) for arg in item.item.args if text(arg.value))
+
+
+def _own_keys(read: Read) -> Iterator[str]:
+    """The keys of the very row: `.get(pk=order_id)`, `session.get(Order, order_id)`."""
+    for test in conditions(read.links, ASKING):
+        if test.is_equal and test.column in _IDENTITY and test.value is not None:
+            yield text(test.value)
+    sent = read.sent
+    if read.orm == SQLALCHEMY and isinstance(sent, cst.Call) and called_name(sent) in BY_KEY:
+        yield from (text(arg.value) for arg in sent.args[1:2] if text(arg.value))
+
+
+def _is_of_this_request(test: Condition) -> bool:
+    """Whether a query asks for what this request wrote: `.filter(request_id=context.request_id)`."""
+    if not test.is_equal or words(test.column)[-2:] not in _OF_REQUEST or not isinstance(test.value, cst.Attribute):
+        return False
+    return "context" in words(text(test.value.value))

@@ -82,8 +82,9 @@ class ReadThenConsume(Rule):
     Known limits:
         By default it speaks where the model, the variable or the column of the query is called a code, token, nonce,
         invitation, coupon, voucher or the like; named in `--concurrency-enable` of every row that is found by a value,
-        read and deleted. What is deleted because it has expired or is refused is not used up, and functions that are
-        there to delete (`revoke`, `logout`, `destroy`) are silent, as are tests, migrations and management commands.
+        read and deleted. What is deleted because it has expired or is refused is not used up, and functions and
+        views that are there to delete (`revoke`, `logout`, `TokenDeleteView`) are silent, as are tests, migrations and
+        management commands.
         Any lock held around the deletion or taken before it in the function counts.
     """
 
