@@ -69,7 +69,10 @@ class Startup:
         """Whether a node runs, once, while nothing else does: as a service starts or ends, or in a lone `main`."""
         if not (self._is_alone(function) or self._is_all_of_a_program(function)):
             return False
-        if any(dotted(call.func).rpartition(".")[2] in _STARTING for call in function.calls):
+        # What is started further down does not run yet: the node is in no loop, or the next check fails.
+        order = self._tree.order
+        starting = (call for call in function.calls if dotted(call.func).rpartition(".")[2] in _STARTING)
+        if any(order(call) < order(node) for call in starting):
             return False
         for parent in self._tree.ancestors(node):
             if isinstance(parent, cst.For | cst.While | cst.CompFor):
