@@ -485,13 +485,12 @@ class Outline:
 
     def closure(self, seeds: Iterable[Unit]) -> set[Unit]:
         """The units and everything they lead to."""
-        kept: set[Unit] = set()
-        pending = list(seeds)
+        kept = set(seeds)
+        pending = list(kept)
         while pending:
-            unit = pending.pop()
-            if unit not in kept:
-                kept.add(unit)
-                pending += self.targets(unit)
+            fresh = self.targets(pending.pop()) - kept
+            kept |= fresh
+            pending += fresh
         return kept
 
     def support(self, seeds: Iterable[Unit], told: Mapping[Unit, Collection[str]] = MappingProxyType({})) -> set[Unit]:

@@ -18,6 +18,8 @@ _ACQUIRING = frozenset("acquire acquire_lock try_acquire".split())
 #: A string longer than this is no annotation.
 _LONGEST = 100
 WORD = re.compile(r"\w+")
+#: Names that stand for other names are looked for so many times: those that follow each other are found in one.
+_STEPS = 8
 _Edge = tuple[str, str]
 
 
@@ -48,6 +50,7 @@ class _Nesting:
                 if isinstance(inner, Function):
                     self._by_name.setdefault(inner.name, []).append(inner)
         self._taken: dict[ast.AST, set[str]] = {}
+        self._reaching: dict[ast.AST, set[str]] = {}
         self._called: dict[ast.AST, set[str]] = {}
 
     @cached_property
@@ -98,9 +101,11 @@ class _Nesting:
 
     def _reached(self, function: ast.AST) -> set[str]:
         """The locks that a function takes, itself or in what it calls."""
+        if function in self._reaching:
+            return self._reaching[function]
         known: set[ast.AST] = set()
         pending = [function]
-        found: set[str] = set()
+        found = self._reaching[function] = set()
         while pending:
             node = pending.pop()
             if node not in known:
@@ -164,11 +169,14 @@ def _lock_names(nodes: Sequence[ast.AST], anchors: Collection[str]) -> set[str]:
     """All names that may hold a lock: what is made of one of the anchors, of another such name, or annotated so."""
     found = set(anchors)
     bound = _all_bound(tuple(nodes))
-    while True:
-        fresh = {name for names, value in bound if not found.isdisjoint(value) for name in names if name not in found}
-        if not fresh:
-            return found - set(anchors)
-        found |= fresh
+    for _ in range(_STEPS):
+        before = len(found)
+        for names, value in bound:
+            if not found.isdisjoint(value):
+                found.update(names)
+        if len(found) == before:
+            break
+    return found - set(anchors)
 
 
 @remembered
