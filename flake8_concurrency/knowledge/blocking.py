@@ -34,7 +34,8 @@ from flake8_concurrency.knowledge.schema import Blocking
 _HTTP = "an httpx.AsyncClient"
 _SUBPROCESS = "await asyncio.create_subprocess_exec(...)"
 _SHELL = "await asyncio.create_subprocess_shell(...)"
-_WHOLE_BLOCK = "asyncio.to_thread around the whole block"
+#: What a `with` block needs that opens a file and awaits nothing.
+WHOLE_BLOCK = "asyncio.to_thread around the whole block"
 _SQLITE = "aiosqlite, or asyncio.to_thread around the work with the database"
 _STREAMS = "await asyncio.open_connection(...)"
 _SOCKET = "await loop.sock_{name}(...) on a non-blocking socket"
@@ -85,22 +86,22 @@ _OPENED = {
 }
 
 _FILES = {
-    **calls("builtins", "open", "file", _WHOLE_BLOCK),
-    **calls("io", "open_code FileIO", "file", _WHOLE_BLOCK),
-    **calls("codecs", "open", "file", _WHOLE_BLOCK),
-    **calls("tokenize", "open", "file", _WHOLE_BLOCK),
-    **calls("gzip", "open GzipFile", "file", _WHOLE_BLOCK),
-    **calls("bz2", "open BZ2File", "file", _WHOLE_BLOCK),
-    **calls("lzma", "open LZMAFile", "file", _WHOLE_BLOCK),
-    **calls("zipfile", "ZipFile", "file", _WHOLE_BLOCK),
-    **calls("zipfile.ZipFile", "write", "file", _WHOLE_BLOCK),
-    **calls("tarfile", "open", "file", _WHOLE_BLOCK),
-    **calls("tarfile.TarFile", "open add", "file", _WHOLE_BLOCK),
-    **calls("wave", "open", "file", _WHOLE_BLOCK),
-    **calls("shelve", "open", "file", _WHOLE_BLOCK),
-    **calls("dbm", "open", "file", _WHOLE_BLOCK),
-    **calls("fileinput", "input FileInput", "file", _WHOLE_BLOCK),
-    **calls("os", "fdopen", "file", _WHOLE_BLOCK),
+    **calls("builtins", "open", "file", WHOLE_BLOCK),
+    **calls("io", "open_code FileIO", "file", WHOLE_BLOCK),
+    **calls("codecs", "open", "file", WHOLE_BLOCK),
+    **calls("tokenize", "open", "file", WHOLE_BLOCK),
+    **calls("gzip", "open GzipFile", "file", WHOLE_BLOCK),
+    **calls("bz2", "open BZ2File", "file", WHOLE_BLOCK),
+    **calls("lzma", "open LZMAFile", "file", WHOLE_BLOCK),
+    **calls("zipfile", "ZipFile", "file", WHOLE_BLOCK),
+    **calls("zipfile.ZipFile", "write", "file", WHOLE_BLOCK),
+    **calls("tarfile", "open", "file", WHOLE_BLOCK),
+    **calls("tarfile.TarFile", "open add", "file", WHOLE_BLOCK),
+    **calls("wave", "open", "file", WHOLE_BLOCK),
+    **calls("shelve", "open", "file", WHOLE_BLOCK),
+    **calls("dbm", "open", "file", WHOLE_BLOCK),
+    **calls("fileinput", "input FileInput", "file", WHOLE_BLOCK),
+    **calls("os", "fdopen", "file", WHOLE_BLOCK),
     **{
         key: fact
         for file, names in _OPENED.items()
@@ -113,7 +114,7 @@ _FILES = {
         "file",
         "await asyncio.to_thread(path.{name}, ...)",
     ),
-    **calls("pathlib.Path", "open", "file", _WHOLE_BLOCK),
+    **calls("pathlib.Path", "open", "file", WHOLE_BLOCK),
     **calls(
         "pathlib.Path", "iterdir glob rglob walk", "file", "await asyncio.to_thread(lambda: list(path.{name}(...)))"
     ),
@@ -133,7 +134,7 @@ _FILES = {
         "copy copy2 copyfile copyfileobj copymode copystat copytree rmtree move chown",
         "file",
     ),
-    **calls("tempfile", "TemporaryFile NamedTemporaryFile TemporaryDirectory", "file", _WHOLE_BLOCK),
+    **calls("tempfile", "TemporaryFile NamedTemporaryFile TemporaryDirectory", "file", WHOLE_BLOCK),
     **calls("tempfile.TemporaryDirectory", "cleanup __exit__", "file", "await asyncio.to_thread(directory.cleanup)"),
     **_threaded("tempfile", "mkstemp mkdtemp", "file"),
     **_threaded("filecmp", "cmp cmpfiles dircmp", "file"),

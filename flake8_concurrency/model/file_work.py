@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from flake8_concurrency.knowledge.blocking import WHOLE_BLOCK
 from flake8_concurrency.model.blocking_calls import Leaf
+from flake8_concurrency.model.definitions import FunctionInfo
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -21,6 +23,7 @@ _OPENED = (
     "tempfile.TemporaryDirectory.",
     "fsspec.core.OpenFile.",
 )
+_PIECE_BY_PIECE = "asyncio.to_thread for each call on the disk, because the block awaits"
 _WRAPPERS = frozenset({"trio.wrap_file", "anyio.wrap_file"})
 
 
@@ -43,7 +46,18 @@ class FileWork:
             place = self._place(leaf)
             if place not in told and not (_is_on_opened(leaf) and self._is_opened_by(opening, leaf)):
                 told.add(place)
-                yield leaf
+                yield self._with_a_remedy(leaf, place, function)
+
+    def _with_a_remedy(self, leaf: Leaf, place: cst.CSTNode, function: FunctionInfo) -> Leaf:
+        """The call, with another remedy where its block cannot go to a thread as a whole because it awaits."""
+        if leaf.fact.twin != WHOLE_BLOCK or not isinstance(place, cst.With):
+            return leaf
+        awaits = any(
+            (isinstance(node, cst.Await) or (isinstance(node, cst.With | cst.For) and node.asynchronous is not None))
+            and self._file.tree.scope_of(node) is function.node
+            for node in self._file.tree.within(place.body)
+        )
+        return leaf._replace(fact=leaf.fact._replace(twin=_PIECE_BY_PIECE)) if awaits else leaf
 
     def _is_wrapped(self, leaf: Leaf) -> bool:
         """Whether a file is made one whose methods are awaited: the author knows."""

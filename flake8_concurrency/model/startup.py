@@ -32,7 +32,8 @@ class Startup:
         self._tree = file.tree
         self._names = file.names
         self._kinds = file.kinds
-        self._run: frozenset[FunctionInfo] | None = None
+        self._is_program = file.is_program
+        self._run: dict[FunctionInfo, list[cst.Call]] | None = None
 
     def runs_once(self, function: FunctionInfo) -> bool:
         """Whether a function is start-up, shutdown or command-line code, in which reading a file harms nobody."""
@@ -40,9 +41,7 @@ class Startup:
             return True
         if self.is_command(function):
             return True
-        if self._run is None:
-            self._run = frozenset(self._run_by_the_module())
-        return function in self._run
+        return function in self._runs()
 
     def is_command(self, function: FunctionInfo) -> bool:
         """Whether a function is a command that somebody gives at a terminal; the commands of a chat bot are not."""
@@ -68,9 +67,12 @@ class Startup:
 
     def holds_up_nobody(self, node: cst.CSTNode, function: FunctionInfo) -> bool:
         """Whether a node runs, once, while nothing else does: as a service starts or ends, or in a lone `main`."""
-        if not self._is_alone(function):
+        if not (self._is_alone(function) or self._is_all_of_a_program(function)):
             return False
-        if any(dotted(call.func).rpartition(".")[2] in _STARTING for call in function.calls):
+        # What is started further down does not run yet: the node is in no loop, or the next check fails.
+        order = self._tree.order
+        starting = (call for call in function.calls if dotted(call.func).rpartition(".")[2] in _STARTING)
+        if any(order(call) < order(node) for call in starting):
             return False
         for parent in self._tree.ancestors(node):
             if isinstance(parent, cst.For | cst.While | cst.CompFor):
@@ -83,6 +85,31 @@ class Startup:
     def _is_alone(function: FunctionInfo) -> bool:
         return "on_event" in function.decorator_names or not _ALONE.isdisjoint(function.name.lower().split("_"))
 
+    def _is_all_of_a_program(self, function: FunctionInfo) -> bool:
+        """Whether a program for the terminal runs a loop for this function, which is used nowhere else in the file.
+
+        What is started where the module ends (`if __name__ == "__main__":`) may be a trial of what others await.
+        """
+        if not self._is_program or function.owner is not None or function.decorators:
+            return False
+        runs = self._runs().get(function, ())
+        if not runs or any(isinstance(self._tree.scope_of(run), cst.Module) for run in runs):
+            return False
+        run_by = {_name(run.args[0].value) for run in runs}
+        return all(
+            node in run_by or node is function.node.name
+            for node in self._tree.nodes
+            if isinstance(node, cst.Name) and node.value == function.name
+        )
+
+    def _runs(self) -> dict[FunctionInfo, list[cst.Call]]:
+        """The functions that the file itself starts an event loop for, with the calls that do."""
+        if self._run is None:
+            self._run = {}
+            for function, run in self._run_by_the_module():
+                self._run.setdefault(function, []).append(run)
+        return self._run
+
     def _may_run(self, func: cst.BaseExpression) -> bool:
         """Whether a callee has the name of one that runs a loop, or another name that was given to it."""
         if isinstance(func, cst.Name) and func.value not in _RUN:
@@ -92,8 +119,7 @@ class Startup:
             )
         return last_name(func) in _RUN
 
-    def _run_by_the_module(self) -> Iterator[FunctionInfo]:
-        """The functions that the file itself starts an event loop for."""
+    def _run_by_the_module(self) -> Iterator[tuple[FunctionInfo, cst.Call]]:
         for nodes in self._tree.own.values():
             for node in nodes:
                 if (
@@ -102,7 +128,11 @@ class Startup:
                     and self._may_run(node.func)
                     and (self._kinds.qualified(node.func) in _RUNNERS)
                 ):
-                    main = node.args[0].value
-                    kind = self._kinds.of(main.func if isinstance(main, cst.Call) else main)
+                    kind = self._kinds.of(_name(node.args[0].value))
                     if kind is not None and isinstance(kind.ref, FunctionInfo):
-                        yield kind.ref
+                        yield kind.ref, node
+
+
+def _name(main: cst.BaseExpression) -> cst.BaseExpression:
+    """What names the coroutine function that a runner is given: `collect` in `asyncio.run(collect(url))`."""
+    return main.func if isinstance(main, cst.Call) else main

@@ -31,8 +31,9 @@ class InputInAsync(Rule):
                 await send(await asyncio.to_thread(input, "> "))
 
     Known limits:
-        Reported in programs for the terminal as well, although one that does nothing besides is not harmed. ASYNC250 of
-        flake8-async and ruff reports `input` alone.
+        Reported in programs for the terminal as well, other than once in what a command hands to `asyncio.run`, or in a
+        `main`, when it starts no tasks: nothing else waits then. ASYNC250 of flake8-async and ruff reports `input`
+        alone.
     """
 
     code = "CNC414"
@@ -43,5 +44,5 @@ class InputInAsync(Rule):
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         for leaf in self.file.blocking_in(node):
-            if leaf.fact.category == "input":
+            if leaf.fact.category == "input" and not self.file.functions.holds_up_nobody(leaf.node):
                 self.report(leaf.node, call=leaf, twin=leaf.fact.twin)
