@@ -333,3 +333,102 @@ def test_the_rules_that_can_speak_are_told_by_words_alone() -> None:
     assert gate.could_speak(gates, set()) == {}
     assert gate.could_speak(gates, {"sleep", "time", "async"}) != {}
     assert "CNC401" not in [rule.code for rule in gate.could_speak(gates, {"sleep", "time"})]
+
+
+#: Locks that are taken twice, in two orders, or forgotten, by ways that no block of one function shows.
+HELD = {
+    "through two methods": """
+        import threading
+        class Store:
+            def __init__(self):
+                self.lock = threading.Lock()
+            def put(self):
+                with self.lock:
+                    self.trim()
+            def trim(self):
+                self.drop()
+            def drop(self):
+                with self.lock:
+                    pass
+    """,
+    "a lock that a function makes": """
+        import threading
+        def make():
+            return threading.Lock()
+        class Store:
+            def __init__(self):
+                self.guard = make()
+            def put(self):
+                with self.guard:
+                    self.trim()
+            def trim(self):
+                with self.guard:
+                    pass
+    """,
+    "acquired, and released later": """
+        import threading
+        LOCK = threading.Lock()
+        def outer():
+            LOCK.acquire()
+            try:
+                inner()
+            finally:
+                LOCK.release()
+        def inner():
+            with LOCK:
+                pass
+    """,
+    "an exit stack": """
+        import contextlib
+        import threading
+        LOCK = threading.Lock()
+        def outer():
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(LOCK)
+                inner()
+        def inner():
+            with LOCK:
+                pass
+    """,
+    "two orders": """
+        from threading import Lock
+        FIRST = Lock()
+        SECOND = Lock()
+        def here():
+            with FIRST:
+                with SECOND:
+                    pass
+        def there():
+            with SECOND:
+                takes_first()
+        def takes_first():
+            with FIRST:
+                pass
+    """,
+    "an attribute without its lock": """
+        import threading
+        class Meter:
+            def __init__(self):
+                self.lock = threading.Lock()
+                self.total = 0
+            def add(self, n):
+                with self.lock:
+                    self.total += n
+            def take(self):
+                with self.lock:
+                    return self.total
+            def shown(self):
+                with self.lock:
+                    return str(self.total)
+            def correct(self, n):
+                self.total -= n
+    """,
+}
+
+
+@pytest.mark.parametrize("name", sorted(HELD))
+def test_locks_are_seen_in_a_part_as_in_the_whole(name: str) -> None:
+    source = textwrap.dedent(HELD[name])
+    on, off = (lint(source, filename="app/x.py", gate=gated) for gated in (True, False))
+    assert on == off
+    assert {"CNC603", "CNC604", "CNC605"} & {found.code for found in on}
