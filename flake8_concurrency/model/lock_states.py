@@ -368,7 +368,8 @@ def _all(states: list[Locks]) -> Locks:
 
 
 #: What runs later, or not here.
-_APART = (cst.Lambda, cst.FunctionDef, cst.ClassDef, cst.GeneratorExp)
+_APART: frozenset[type[cst.CSTNode]] = frozenset({cst.Lambda, cst.FunctionDef, cst.ClassDef, cst.GeneratorExp})
+_DONE_AFTER: frozenset[type[cst.CSTNode]] = frozenset({cst.Call, cst.Yield})
 
 
 def _running(root: cst.CSTNode) -> Iterator[cst.Call | cst.Yield]:
@@ -379,7 +380,7 @@ def _running(root: cst.CSTNode) -> Iterator[cst.Call | cst.Yield]:
         if is_done:
             assert isinstance(node, cst.Call | cst.Yield)
             yield node
-        elif not isinstance(node, _APART):
-            if isinstance(node, cst.Call | cst.Yield):
+        elif node.__class__ not in _APART:
+            if node.__class__ in _DONE_AFTER:
                 stack.append((node, True))
             stack += [(child, False) for child in reversed(list(children(node)))]

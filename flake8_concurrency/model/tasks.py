@@ -127,7 +127,7 @@ class Tasks:
     def imported(self) -> str:
         """The one library of task queues that the file imports; empty for none, or for several."""
         found: set[str] = set()
-        for node in self._file.tree.nodes:
+        for node in (one for scope in self._file.tree.own.values() for one in scope):
             if isinstance(node, cst.Import):
                 found.update(known.PACKAGES.get(dotted(alias.name).partition(".")[0], "") for alias in node.names)
             elif isinstance(node, cst.ImportFrom) and not node.relative:
