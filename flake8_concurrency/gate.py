@@ -130,17 +130,18 @@ def _may_be_anchored(gate: Gate, some: set[str]) -> bool:
     return any(anchor not in needs or not some.isdisjoint(_spelled(needs[anchor])) for anchor in anchors)
 
 
-#: By the `id` of what gates need, which is kept beside it: the words of all groups, if each anchor has one.
-_needed: dict[int, tuple[Mapping[str, frozenset[str]], frozenset[str] | None]] = {}
+#: By the `id` of what gates need, which is kept beside it, and by anchors: the words of all groups, if each has one.
+_needed: dict[tuple[int, frozenset[str]], tuple[Mapping[str, frozenset[str]], frozenset[str] | None]] = {}
 
 
 def _all_needs(gate: Gate) -> frozenset[str] | None:
     """Words of which a text has one where an anchor can have what it needs; None where some anchor needs nothing."""
-    found = _needed.get(id(gate.needs))
+    key = id(gate.needs), gate.anchors
+    found = _needed.get(key)
     if found is None:
         covers = gate.needs.keys() >= gate.anchors
         words = frozenset().union(*map(_spelled, gate.needs.values())) if covers else None
-        found = _needed[id(gate.needs)] = gate.needs, words
+        found = _needed[key] = gate.needs, words
     return found[1]
 
 
