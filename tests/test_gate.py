@@ -390,6 +390,17 @@ HELD = {
             with LOCK:
                 pass
     """,
+    "a decorator that has the function's own name": """
+        import threading
+        LOCK = threading.Lock()
+        @app.command()
+        def command():
+            with LOCK:
+                work()
+        def work():
+            with LOCK:
+                pass
+    """,
     "two orders": """
         from threading import Lock
         FIRST = Lock()

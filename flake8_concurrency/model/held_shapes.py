@@ -17,7 +17,7 @@ _ENTERING = frozenset({"enter_context", "enter_async_context"})
 _ACQUIRING = frozenset("acquire acquire_lock try_acquire".split())
 #: A string longer than this is no annotation.
 _LONGEST = 100
-WORD = re.compile(r"\w+")
+_WORD = re.compile(r"\w+")
 #: Names that stand for other names are looked for so many times: those that follow each other are found in one.
 _STEPS = 8
 _Edge = tuple[str, str]
@@ -129,15 +129,12 @@ class _Nesting:
     def _takes(self, root: ast.AST) -> set[str]:
         found = self._taken.get(root)
         if found is None:
-            entered = (
-                item.context_expr
-                for node in below(root)
-                if isinstance(node, ast.With | ast.AsyncWith)
-                for item in node.items
-            )
-            found = {name for part in entered for name in self._names(part)}
-            found.update(name for node in below(root) for name in self._loose(node))
-            self._taken[root] = found
+            # A function may be decorated by what has its own name: `@app.command()` on `command`.
+            found = self._taken[root] = set()
+            for node in below(root):
+                if isinstance(node, ast.With | ast.AsyncWith):
+                    found.update(name for item in node.items for name in self._names(item.context_expr))
+                found.update(self._loose(node))
         return found
 
     def _loose(self, node: ast.AST) -> list[str]:
@@ -228,7 +225,7 @@ def _mentioned(value: ast.AST) -> set[str]:
         if isinstance(node, ast.Constant):
             # `lock: "threading.Lock"`.
             if isinstance(node.value, str) and len(node.value) < _LONGEST:
-                found.update(WORD.findall(node.value))
+                found.update(_WORD.findall(node.value))
         elif name := last_name(node):
             found.add(name)
     return found
