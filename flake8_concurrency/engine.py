@@ -51,14 +51,13 @@ def lint(
     Python raises SyntaxError. `gate=False` lets every rule see the whole text: slower, with the same findings.
     """
     quiet = options.is_quiet(filename)
-    rules, named = _chosen(tuple(catalogue.rules()), options, quiet)
+    rules, codes, named = _chosen(tuple(catalogue.rules()), options, quiet)
     source = source.removeprefix("\ufeff")
     lines = split_lines(source)
     try:
         if tree is None:
             tree = _parsed(source)
         with _uncollected():
-            codes = frozenset(rule.code for rule in rules)
             abroad, elsewhere = projects.around(filename, source, tree, options, codes)
             if gate:
                 part = narrow(rules, lines, tree, options.blocking_calls, named, abroad)
@@ -84,10 +83,11 @@ def lint(
 @lru_cache(maxsize=16)
 def _chosen(
     rules: tuple[type[Rule], ...], options: Options, quiet: bool
-) -> tuple[tuple[type[Rule], ...], frozenset[str]]:
-    """The rules that may speak, and the codes of those that the user names: two answers for all files of a run."""
+) -> tuple[tuple[type[Rule], ...], frozenset[str], frozenset[str]]:
+    """The rules that may speak, their codes, and those that the user names: two answers for all files of a run."""
     found = tuple(rule for rule in rules if options.is_enabled(rule) and not (quiet and rule.quiet))
-    return found, frozenset(rule.code for rule in found if options.is_named(rule))
+    named = frozenset(rule.code for rule in found if options.is_named(rule))
+    return found, frozenset(rule.code for rule in found), named
 
 
 @contextmanager

@@ -53,7 +53,8 @@ def narrow(
     `configured` are the user's blocking calls, `named` the codes of the rules that the user asks for, `abroad` what the
     text imports from other files of its project.
     """
-    some = words_of("".join(lines)).union(*(_spelled(told.words) for told in abroad.values()))
+    # Not remembered, as the groups of the gates are: each file has others.
+    some = words_of("".join(lines)).union(*(map(_last_word, told.words) for told in abroad.values()))
     gates = could_speak(_gates(tuple(rules), frozenset(configured), frozenset(named)), some, abroad)
     if not gates:
         return None
@@ -68,17 +69,18 @@ def narrow(
     whole = {*called, *(unit for rule in speaking if gates[rule].wants == "all" for unit in found[rule])}
     told: dict[Unit, set[str]] = {}
     for rule in speaking:
-        if gates[rule].wants != "all":
-            for unit in found[rule] - whole:
-                told.setdefault(unit, set()).update(_anchored(unit, gates[rule], outline))
+        left = found[rule] - whole
+        if left:
+            anchors = outline.other_names(_live(gates[rule], outline))
+            for unit in left:
+                told.setdefault(unit, set()).update(_anchored(unit, gates[rule], anchors))
     kept = outline.all_support(whole, told)
     return _cut(speaking, lines, kept, outline.units)
 
 
-def _anchored(unit: Unit, gate: Gate, outline: Outline) -> set[str]:
+def _anchored(unit: Unit, gate: Gate, anchors: set[str]) -> set[str]:
     """The words of the calls in a unit that may be of an anchor: of all that is in them, or of their callees."""
-    anchors = outline.other_names(_live(gate, outline))
-    calls = [*_calls(unit, anchors), *(unit.awaited if gate.awaited else ())]
+    calls = chain(_calls(unit, anchors), unit.awaited if gate.awaited else ())
     meant = [call for call in calls if call.name in anchors or ANY in anchors]
     return {word for call in meant for word in (call.words if gate.wants == "callee" else call.all_words)}
 
@@ -148,7 +150,11 @@ def _all_needs(gate: Gate) -> frozenset[str] | None:
 @cache
 def _spelled(group: frozenset[str]) -> frozenset[str]:
     """The words of a group as a text has them: an import from a package shows the package's name."""
-    return frozenset(word.rpartition(" ")[2] for word in group)
+    return frozenset(map(_last_word, group))
+
+
+def _last_word(word: str) -> str:
+    return word.rpartition(" ")[2]
 
 
 # -- seeds: where a finding could stand --------------------------------------------------------------------------------

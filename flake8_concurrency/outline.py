@@ -31,8 +31,7 @@ _ATTRIBUTE = {
 }
 _OWN = re.compile(r"self(?<!\wself)\s*\.\s*([^\W\d]\w*)")
 _OWN_OF_CLASS = re.compile(r"cls(?<!\wcls)\s*\.\s*([^\W\d]\w*)")
-_FILLERS = frozenset("append appendleft add insert put put_nowait extend extendleft update setdefault".split())
-_FILLING = r"\s*\.\s*(?:append|appendleft|add|insert|put|put_nowait|extend|extendleft|update|setdefault)\("
+_FILLING = rf"\s*\.\s*(?:{'|'.join(sorted(words.FILLING))})\("
 #: Attributes of objects that a function fills: `self.x.append(`.
 _FILLED = re.compile(r"\.([^\W\d]\w*)" + _FILLING)
 #: Names that a function fills: `TASKS.append(`, `TASKS[key] = `.
@@ -75,7 +74,7 @@ class Unit:
         self.spelled: set[str] = words.words_of(text)
         #: What others may need this unit for: names it binds where they see them, attributes it stores or fills.
         self.provides_names: set[str] = set()
-        self.provides_attrs: set[str] = set() if _FILLERS.isdisjoint(self.spelled) else set(_FILLED.findall(text))
+        self.provides_attrs: set[str] = set() if words.FILLING.isdisjoint(self.spelled) else set(_FILLED.findall(text))
         #: Pairs: a name, and another one that the unit gives to the same thing.
         self.renamed: list[tuple[str, str]] = []
         #: The packages that it imports from, each as `words.imported_from` writes it.

@@ -47,7 +47,7 @@ _ASKING = frozenset({"len", "bool"})
 
 
 #: Methods that put something into a container.
-_FILLING = frozenset("append appendleft add insert put put_nowait extend extendleft update setdefault".split())
+FILLING = frozenset("append appendleft add insert put put_nowait extend extendleft update setdefault".split())
 
 
 class Called:
@@ -387,7 +387,7 @@ def _bindings(node: ast.AST) -> list[_Pair]:
             return [([node.target], [node.iter])]
         case ast.withitem(optional_vars=ast.expr() as target):
             return [([target], [node.context_expr])]
-        case ast.Call(func=ast.Attribute(value=filled, attr=method)) if method in _FILLING:
+        case ast.Call(func=ast.Attribute(value=filled, attr=method)) if method in FILLING:
             # `futures.append(x)` tells what the container holds.
             return [([filled], node.args)]
         case ast.Call(func=ast.Name(id="isinstance"), args=[tested, *classes]):
@@ -455,7 +455,7 @@ def bound_names(root: ast.AST) -> set[str]:
                 found.add(node.name)
             case ast.alias():
                 found.add((node.asname or node.name).partition(".")[0])
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=filled), attr=method)) if method in _FILLING:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=filled), attr=method)) if method in FILLING:
                 found.add(filled)
             case ast.Subscript(value=ast.Name(id=filled), ctx=ast.Store()):
                 found.add(filled)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator
 
+from flake8_concurrency.model.dropping import GROWING
 from flake8_concurrency.model.pieces import below, last_name, own
-
-_GROWING = frozenset("append add insert extend update appendleft".split())
 
 
 def may_drop(root: ast.AST, names: Collection[str]) -> bool:
@@ -33,11 +32,9 @@ def _kept(node: ast.AST) -> Iterator[ast.AST | None]:
             # A local may be read: see `_is_any_unread`.
             if all(isinstance(target, ast.Attribute | ast.Name) for target in targets):
                 yield node.value
-        case ast.Call():
-            grown = isinstance(node.func, ast.Attribute) and node.func.attr in _GROWING
-            if not (grown and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)):
-                yield from node.args
-                yield from (word.value for word in node.keywords)
+        case ast.Call() if _grown(node) is None:
+            yield from node.args
+            yield from (word.value for word in node.keywords)
 
 
 def _is_any_unread(root: ast.AST, made: Collection[int]) -> bool:
@@ -52,18 +49,22 @@ def _is_any_unread(root: ast.AST, made: Collection[int]) -> bool:
     }
     if not assigned:
         return False
-    put_away = {id(arg) for node in nodes if isinstance(node, ast.Call) and _grows(node.func) for arg in node.args}
-    grown = {id(node.func.value) for node in nodes if isinstance(node, ast.Call) and _grows(node.func)}  # type: ignore[attr-defined]
+    put_away: set[int] = set()
+    for node in nodes:
+        container = _grown(node)
+        if isinstance(node, ast.Call) and container is not None:
+            put_away.update(map(id, (container, *node.args)))
     read = {
         node.id
         for node in nodes
-        if isinstance(node, ast.Name)
-        and isinstance(node.ctx, ast.Load)
-        and id(node) not in put_away
-        and id(node) not in grown
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in put_away
     }
     return not assigned <= read
 
 
-def _grows(func: ast.AST) -> bool:
-    return isinstance(func, ast.Attribute) and func.attr in _GROWING and isinstance(func.value, ast.Name)
+def _grown(node: ast.AST) -> ast.Name | None:
+    """The local that a call puts something into: `tasks` of `tasks.append(task)`."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name() as container, attr=method)) if method in GROWING:
+            return container
+    return None

@@ -9,7 +9,7 @@ import libcst as cst
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
-_GROWING = frozenset({"append", "appendleft", "add", "insert"})
+GROWING = frozenset({"append", "appendleft", "add", "insert"})
 
 
 class Dropping:
@@ -45,7 +45,7 @@ class Dropping:
         call = self._file.parent(arg)
         match call:
             case cst.Call(func=cst.Attribute(value=cst.Name() as container, attr=cst.Name(value=method))):
-                is_growth = method in _GROWING and isinstance(self._file.parent(call), cst.Expr)
+                is_growth = method in GROWING and isinstance(self._file.parent(call), cst.Expr)
                 return is_growth and self._is_unread(container)
         return False
 
@@ -96,4 +96,4 @@ class Dropping:
 
     def _is_growth(self, attribute: cst.Attribute) -> bool:
         call = self._file.parent(attribute)
-        return attribute.attr.value in _GROWING and isinstance(self._file.parent(call), cst.Expr)
+        return attribute.attr.value in GROWING and isinstance(self._file.parent(call), cst.Expr)
