@@ -254,37 +254,39 @@ def _running(root: ast.AST) -> list[tuple[ast.AST, bool]]:
         stack = [first]
         while stack:
             node = stack.pop()
-            kind = node.__class__
-            if kind in FUNCTIONS:
+            if isinstance(node, FUNCTIONS):
                 if id(node) not in apart:
                     # Decorators and defaults run where the function is defined.
-                    stack += [*node.decorator_list, node.args]  # type: ignore[attr-defined]
-                    pending += [(child, kind is ast.AsyncFunctionDef) for child in node.body]  # type: ignore[attr-defined]
+                    stack += [*node.decorator_list, node.args]
+                    pending += [(child, isinstance(node, ast.AsyncFunctionDef)) for child in node.body]
                 continue
-            if kind is ast.Await and node.value.__class__ is ast.Call:  # type: ignore[attr-defined]
-                node = node.value  # type: ignore[attr-defined]
+            if isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
+                node = node.value
             else:
                 found.append((node, on_loop))
             stack += children(node)
     return found
 
 
+#: For `isinstance`, which is faster with a tuple.
+_ITERATING = (ast.For, ast.comprehension)
+
+
 def calls(root: ast.AST, giving: Collection[str] = GIVING) -> list[Called]:
     """Everything that is called and not awaited in a function, or in a class's own body without its methods."""
     found: list[Called] = []
     for node, on_loop in _running(root):
-        kind = node.__class__
-        if kind is ast.Call:
-            names = last_names(node.func)  # type: ignore[attr-defined]
-            found += [Called(name, on_loop, node.func, giving, node) for name in names]  # type: ignore[attr-defined, arg-type]
-            if node.args and not _READING.isdisjoint(names):  # type: ignore[attr-defined]
-                found.append(Called("for", on_loop, node.args[0], giving))  # type: ignore[attr-defined]
-        elif kind is ast.With:
-            found += [Called("with", on_loop, item.context_expr, giving) for item in node.items]  # type: ignore[attr-defined]
-        elif kind is ast.YieldFrom:
-            found.append(Called("for", on_loop, node.value, giving))  # type: ignore[attr-defined]
-        elif kind is ast.For or kind is ast.comprehension:
-            found.append(Called("for", on_loop, node.iter, giving))  # type: ignore[attr-defined]
+        if isinstance(node, ast.Call):
+            names = last_names(node.func)
+            found += [Called(name, on_loop, node.func, giving, node) for name in names]
+            if node.args and not _READING.isdisjoint(names):
+                found.append(Called("for", on_loop, node.args[0], giving))
+        elif isinstance(node, ast.With):
+            found += [Called("with", on_loop, item.context_expr, giving) for item in node.items]
+        elif isinstance(node, ast.YieldFrom):
+            found.append(Called("for", on_loop, node.value, giving))
+        elif isinstance(node, _ITERATING):
+            found.append(Called("for", on_loop, node.iter, giving))
     return found
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 
 from flake8_concurrency.model.entrances import is_of_a_life
-from flake8_concurrency.model.pieces import below, remembered
+from flake8_concurrency.model.pieces import below, local_names, remembered, stored_name
 from flake8_concurrency.model.shared_state import FILLING, TAKING
 
 #: A test may be hidden in a function that only returns something.
@@ -34,7 +34,7 @@ def asks_update(root: ast.AST) -> Collection[str]:
                 return {_AWAIT}
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
                 states = [target for target in _targets(node) if _is_state(target, own)]
-                if states and _waits(node.value) and not set(_names(node.value)).isdisjoint(map(_last, states)):
+                if states and _waits(node.value) and not set(_names(node.value)).isdisjoint(map(stored_name, states)):
                     return {_AWAIT}
     return ()
 
@@ -55,7 +55,7 @@ def asks_write_back(root: ast.AST) -> Collection[str]:
                     for name in names:
                         made[target.id, name] = min(made.get((target.id, name), node.lineno), node.lineno)
                 if _is_state(target, own):
-                    written.append((_last(target), node.end_lineno or node.lineno, names))
+                    written.append((stored_name(target), node.end_lineno or node.lineno, names))
         waits = _waits(function)
         for state, line, names in written:
             if any((name, state) in made and _between(waits, made[name, state], line) for name in names):
@@ -103,7 +103,7 @@ def asks_fill(root: ast.AST) -> Collection[str]:
         awaited = _awaited_locals(function)
         for node in below(function):
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-                states = [_last(target) for target in _targets(node) if _is_state(target, own)]
+                states = [stored_name(target) for target in _targets(node) if _is_state(target, own)]
                 line = node.end_lineno or node.lineno
                 if any(tested.get(state, line + 1) <= line for state in states) and _is_awaited(node.value, awaited):
                     return {_AWAIT}
@@ -214,15 +214,9 @@ def _own_names(function: ast.AsyncFunctionDef) -> set[str]:
     found = {arg.arg for arg in named}
     if args.args and args.args[0].arg not in ("self", "cls"):
         found.add(args.args[0].arg)
-    outer: set[str] = set()
-    for node in below(function):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            outer.update(node.names)
     # Those of nested functions may be what this one has.
     nested = any(isinstance(node, _FUNCTIONS) and node is not function for node in below(function))
-    return set() if nested else found - outer
+    return set() if nested else found | local_names(function)
 
 
 @remembered
@@ -272,15 +266,6 @@ def _is_state(target: ast.expr, own: Collection[str]) -> bool:
         shared = shared or (isinstance(target, ast.Attribute) and target.attr in _OF_APPLICATIONS)
         target = target.value
     return isinstance(target, ast.Name) and (shared or target.id not in own)
-
-
-def _last(target: ast.expr) -> str:
-    """The last name of what a target sets, or of what it is put into."""
-    while isinstance(target, ast.Subscript | ast.Starred):
-        target = target.value
-    if isinstance(target, ast.Attribute):
-        return target.attr
-    return target.id if isinstance(target, ast.Name) else ""
 
 
 def _names(root: ast.AST) -> list[str]:
@@ -335,7 +320,7 @@ def _written(node: ast.AST, own: Collection[str]) -> list[_Line]:
             targets = node.targets
         case ast.Call(func=ast.Attribute(value=container, attr=method)) if method in FILLING | TAKING:
             targets = [container]
-    return [(_last(one), getattr(node, "end_lineno", None) or 0) for one in targets if _is_state(one, own)]
+    return [(stored_name(one), getattr(node, "end_lineno", None) or 0) for one in targets if _is_state(one, own)]
 
 
 def _awaited_method(node: ast.AST) -> list[_Line]:

@@ -97,11 +97,7 @@ class EventLoops:
         name = next((name for name in self._file.functions.table_names(call.func) if name in _THREADS), None)
         if name is None:
             return None
-        given = argument(call, _THREADS[name].position, _THREADS[name].keyword)
-        kind = self._file.kind(given)
-        while kind is not None and kind.name == "partial":
-            kind = kind.args[0]
-        return kind.ref if kind is not None and isinstance(kind.ref, FunctionInfo) else None
+        return self._file.functions.handed(argument(call, _THREADS[name].position, _THREADS[name].keyword))
 
     def _add(self, found: dict[FunctionInfo, str], function: FunctionInfo | None, how: str, depth: int) -> None:
         """Note a function, and those it calls, unless it has a loop of its own."""

@@ -78,6 +78,13 @@ class Functions:
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
+    def handed(self, node: cst.BaseExpression | None) -> FunctionInfo | None:
+        """The function of the file that runs when what an expression stands for is called: `f`, `partial(f, 1)`."""
+        kind = self._kinds.of(node)
+        while kind is not None and kind.name == "partial":
+            kind = kind.args[0]
+        return kind.ref if kind is not None and isinstance(kind.ref, FunctionInfo) else None
+
     def callee(self, call: cst.Call) -> FunctionInfo | None:
         """The function of the file that a call enters, a constructor included; None when it is not surely one."""
         return self._callees.of(call)

@@ -231,11 +231,9 @@ class Futures:
                 if info is not None and any(dotted(arg.value) in names for arg in call.args):
                     yield info
             return
-        kind = self._file.kind(callback)
-        while kind is not None and kind.name == "partial":
-            kind = kind.args[0]
-        if kind is not None and isinstance(kind.ref, FunctionInfo):
-            yield kind.ref
+        function = self._file.functions.handed(callback)
+        if function is not None:
+            yield function
 
     # -- tests -------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 
 from flake8_concurrency.model.guards import ALONE, CHANGING, is_named_for_a_life
-from flake8_concurrency.model.pieces import Function, below, last_name, remembered
+from flake8_concurrency.model.pieces import Function, below, last_name, remembered, stored_name
 
 _ENTERING = frozenset({"enter_context", "enter_async_context"})
 _ACQUIRING = frozenset("acquire acquire_lock try_acquire".split())
@@ -197,26 +197,23 @@ def _bound(root: ast.AST) -> Iterator[tuple[list[str], set[str]]]:
             continue
         match node:
             case ast.Assign(targets=targets, value=value):
-                yield [_bare(target) for target in targets], _mentioned(value)
+                yield [stored_name(target) for target in targets], _mentioned(value)
             case ast.AnnAssign(target=target, annotation=annotation, value=value):
-                yield [_bare(target)], _mentioned(annotation) | (_mentioned(value) if value is not None else set())
+                yield (
+                    [stored_name(target)],
+                    _mentioned(annotation) | (_mentioned(value) if value is not None else set()),
+                )
             case ast.NamedExpr(target=target, value=value) | ast.For(target=target, iter=value):
-                yield [_bare(target)], _mentioned(value)
+                yield [stored_name(target)], _mentioned(value)
             case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
-                yield [_bare(target)], _mentioned(value)
+                yield [stored_name(target)], _mentioned(value)
             case ast.arg(arg=name, annotation=ast.expr() as annotation):
                 yield [name], _mentioned(annotation)
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 returned = (one.value for one in below(node) if isinstance(one, ast.Return | ast.Yield) and one.value)
                 yield [name], {word for value in returned for word in _mentioned(value)}
             case ast.Call(func=ast.Attribute(value=filled, attr="append" | "add" | "setdefault"), args=args):
-                yield [_bare(filled)], {word for arg in args for word in _mentioned(arg)}
-
-
-def _bare(target: ast.expr) -> str:
-    while isinstance(target, ast.Subscript | ast.Starred):
-        target = target.value
-    return last_name(target)
+                yield [stored_name(filled)], {word for arg in args for word in _mentioned(arg)}
 
 
 def _mentioned(value: ast.AST) -> set[str]:

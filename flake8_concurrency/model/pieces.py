@@ -41,6 +41,21 @@ def last_name(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def stored_name(target: ast.expr) -> str:
+    """The last name of what a target sets, or of what it is put into: `c` of `a.b.c` and of `a.b.c[k]`."""
+    while isinstance(target, ast.Subscript | ast.Starred):
+        target = target.value
+    return last_name(target)
+
+
+@remembered
+def local_names(function: ast.AST) -> frozenset[str]:
+    """The names that a function stores as its own: none that it declares global or nonlocal."""
+    stored = {node.id for node in below(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    outer = (node.names for node in below(function) if isinstance(node, ast.Global | ast.Nonlocal))
+    return frozenset(stored.difference(*outer))
+
+
 def _without_methods(node: ast.ClassDef) -> list[ast.AST]:
     return [part for part in node.body if not isinstance(part, Function)]
 

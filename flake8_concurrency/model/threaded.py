@@ -150,11 +150,9 @@ class Threaded:
             for element in node.elements:
                 yield from self._functions(element.value)
             return
-        kind = self._file.kind(node)
-        while kind is not None and kind.name == "partial":
-            kind = kind.args[0]
-        if kind is not None and isinstance(kind.ref, FunctionInfo):
-            yield kind.ref
+        function = self._file.functions.handed(node)
+        if function is not None:
+            yield function
 
     def _is_many(self, call: cst.Call, given: cst.BaseExpression | None) -> bool:
         """Whether a call starts the same work in several threads: again and again, without waiting for it."""

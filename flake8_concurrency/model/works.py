@@ -39,10 +39,7 @@ class Works:
 
     def function(self, submit: cst.Call) -> FunctionInfo | None:
         """The function of this file that a call is given to run."""
-        kind = self._file.kind(self.of(submit))
-        while kind is not None and kind.name == "partial":
-            kind = kind.args[0]
-        return kind.ref if kind is not None and isinstance(kind.ref, FunctionInfo) else None
+        return self._file.functions.handed(self.of(submit))
 
     def of(self, call: cst.Call) -> cst.BaseExpression | None:
         """What a call is given to run; `context.run` and `partial` only hand it on."""

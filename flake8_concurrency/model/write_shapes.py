@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection
 
 from flake8_concurrency.model.locks import words
-from flake8_concurrency.model.pieces import STORED, below, last_name, own
+from flake8_concurrency.model.pieces import STORED, below, last_name, local_names, own, stored_name
 
 _THREAD = "thread"
 #: Nothing is asked by a function that has none of these: the words of `Gate.where`.
@@ -30,31 +30,18 @@ def _updated(node: ast.AST) -> list[ast.expr]:
         return [node.target]
     if isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp):
         names = {last_name(part) for part in ast.walk(node.value)}
-        return [target for target in node.targets if _last(target) in names]
+        return [target for target in node.targets if stored_name(target) in names]
     return []
 
 
 def _locals(function: ast.FunctionDef) -> set[str]:
     """The names that a function binds for itself, but for the first parameter, which may be the object."""
     args = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
-    bound = {arg.arg for arg in args[1:]}
-    outer: set[str] = set()
-    for node in below(function):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            bound.add(node.id)
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            outer.update(node.names)
-    return bound - outer
+    return {arg.arg for arg in args[1:]} | local_names(function)
 
 
 def _root(target: ast.expr) -> str:
     while isinstance(target, ast.Attribute | ast.Subscript):
-        target = target.value
-    return last_name(target)
-
-
-def _last(target: ast.expr) -> str:
-    while isinstance(target, ast.Subscript):
         target = target.value
     return last_name(target)
 
