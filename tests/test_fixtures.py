@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+import libcst as cst
 import pytest
 
 from corpus import CorpusError, applications, python_files
@@ -84,6 +85,28 @@ def test_the_tree_that_other_plugins_share_is_not_changed(fixture: Fixture) -> N
     before = ast.dump(tree, include_attributes=True)
     engine.lint(fixture.source, tree=tree, filename=fixture.filename, options=EVERY_RULE)
     assert ast.dump(tree, include_attributes=True) == before
+
+
+class OneLine(cst.CSTTransformer):
+    """Writes every block of simple statements behind the colon, where libcst has another node for it."""
+
+    def leave_IndentedBlock(self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock) -> cst.BaseSuite:
+        del original_node
+        lines = [line for line in updated_node.body if isinstance(line, cst.SimpleStatementLine)]
+        if len(lines) < len(updated_node.body):
+            return updated_node
+        plain = cst.MaybeSentinel.DEFAULT
+        return cst.SimpleStatementSuite([part.with_changes(semicolon=plain) for line in lines for part in line.body])
+
+
+@pytest.mark.parametrize("fixture", EACH_FIXTURE)
+def test_blocks_on_one_line_are_blocks(fixture: Fixture) -> None:
+    if fixture.filename.endswith("CNC901.py"):
+        with pytest.raises(cst.ParserSyntaxError):
+            cst.parse_module(fixture.source)
+        return
+    source = cst.parse_module(fixture.source).visit(OneLine()).code
+    assert lint(source, fixture.filename) == lint(source, fixture.filename, gate=False)
 
 
 @pytest.mark.parametrize("rule", RULES)

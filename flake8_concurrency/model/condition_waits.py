@@ -53,7 +53,8 @@ class ConditionWaits:
         if any(isinstance(one, cst.If | cst.Try | cst.Match) for one in around):
             return False
         block = next((one for one in around if isinstance(one, cst.IndentedBlock)), None)
-        return block is not None and self._file.tree.statement(call) in getattr(block.body[0], "body", ())
+        first = None if block is None else block.body[0]
+        return isinstance(first, cst.SimpleStatementLine) and self._file.tree.statement(call) in first.body
 
     # -- what it is --------------------------------------------------------------------------------------------------
 
