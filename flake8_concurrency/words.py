@@ -342,11 +342,27 @@ def bound(root: ast.AST, giving: Collection[str] = GIVING) -> dict[str, set[str]
             continue
         for targets, values in _bindings(node):
             given = {word for value in values for word in value_words(value, giving)}
-            for name in (name for target in targets for name in value_words(target)) if given else ():
-                found.setdefault(bare(name), set()).update(given)
+            for name in (name for target in targets for name in _bound_to(target)) if given else ():
+                found.setdefault(name, set()).update(given)
         for name, others in _named(node, root, giving):
             found.setdefault(name, set()).update(others)
     return found
+
+
+def _bound_to(target: ast.AST) -> Iterator[str]:
+    """The names and attributes that a target gives a value: of `a.b` and `a.b[k]` it is `b`, not `a`."""
+    match target:
+        case ast.Name():
+            yield target.id
+        case ast.Attribute():
+            yield target.attr
+        case ast.Subscript() | ast.Starred():
+            yield from _bound_to(target.value)
+        case ast.Tuple() | ast.List():
+            for part in target.elts:
+                yield from _bound_to(part)
+        case _:
+            yield from map(bare, value_words(target))
 
 
 #: The node types that `_bindings` and `_named` know.
