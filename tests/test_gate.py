@@ -443,3 +443,44 @@ def test_locks_are_seen_in_a_part_as_in_the_whole(name: str) -> None:
     on, off = (lint(source, filename="app/x.py", gate=gated) for gated in (True, False))
     assert on == off
     assert {"CNC603", "CNC604", "CNC605"} & {found.code for found in on}
+
+
+MOUNTED = """
+    from requests import Session, adapters
+
+    class Uploader:
+        @property
+        def adapter(self):
+            return adapters.HTTPAdapter(max_retries=5)
+        def session(self):
+            session = Session()
+            session.mount("https://", self.adapter)
+            return session
+        def upload(self, session: Session, url, data):
+            return session.post(url, data=data)
+    """
+
+GONE_OVER = """
+    import threading
+
+    class Sessions:
+        def __init__(self):
+            self.lock = threading.Lock()
+            self.found = {}
+        def add(self, key, one):
+            with self.lock:
+                self.found[key] = one
+        def get(self, key):
+            with self.lock:
+                return self.found.get(key)
+        def expired(self, limit):
+            return [key for key, one in self.found.items() if one.age > limit]
+    """
+
+
+@pytest.mark.parametrize(("source", "code", "line"), [(MOUNTED, "CNC209", 13), (GONE_OVER, "CNC603", 15)])
+def test_what_a_property_mounts_and_a_loop_goes_over_is_seen_in_a_part(source: str, code: str, line: int) -> None:
+    source = textwrap.dedent(source)
+    on, off = (lint(source, filename="app/x.py", gate=gated) for gated in (True, False))
+    assert on == off
+    assert (code, line) in {(found.code, found.line) for found in on}

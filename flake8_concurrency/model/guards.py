@@ -20,6 +20,10 @@ CHANGING = frozenset(
     """append appendleft add insert extend extendleft update setdefault pop popleft popitem remove discard clear sort
     reverse rotate move_to_end""".split()
 )
+#: What a loop goes over of a dict: it breaks where a key comes or goes meanwhile.
+VIEWS = frozenset("items keys values".split())
+#: Methods that change which keys a dict has. Those of a list break no loop over it.
+RESIZING = frozenset("setdefault pop popitem clear update".split())
 #: Methods in which nobody else has the object yet, or any more.
 ALONE = frozenset(
     """__init__ __new__ __post_init__ __attrs_post_init__ __del__ __repr__ __str__ __getstate__ __setstate__ __copy__
@@ -45,7 +49,7 @@ class Access(NamedTuple):
 
 
 class Bare(NamedTuple):
-    """A write of an attribute without the lock that guards it elsewhere."""
+    """A write of an attribute, or a loop over it, without the lock that guards it elsewhere."""
 
     access: Access
     attribute: str
@@ -145,7 +149,10 @@ class Guards:
     # -- inconsistent guards -------------------------------------------------------------------------------------------
 
     def bare(self, info: ClassInfo) -> Iterator[Bare]:
-        """The writes of a class's attributes without the lock that guards most of their uses; one for each method."""
+        """The writes of a class's attributes without the lock that guards most of their uses, one for each method.
+
+        And the loops over a dict to which others add keys, or take some, under that lock.
+        """
         locks = self.locks(info)
         if not locks:
             return
@@ -159,7 +166,9 @@ class Guards:
             guarded = [access for access in accesses if not access.held.isdisjoint({lock, "*"})]
             seen: set[FunctionInfo] = set()
             for access in accesses:
-                if access.is_write and not access.held and access.function not in seen and self._matters(access):
+                if access.held or access.function in seen:
+                    continue
+                if self._matters(access) if access.is_write else self._may_break(access, accesses, lock):
                     seen.add(access.function)
                     yield Bare(access, attribute, lock, guarded, len(accesses))
 
@@ -192,6 +201,34 @@ class Guards:
     def _matters(self, access: Access) -> bool:
         """Whether a write changes what is there, and does so in the midst of the object's life."""
         return self._is_compound(access) and self.is_entered_bare(access.function)
+
+    def _may_break(self, access: Access, accesses: list[Access], lock: str) -> bool:
+        """Whether a use is a loop over a dict that another method changes under a lock, in the midst of its life.
+
+        The only method that changes it needs no lock for its own loop: nobody else changes it then.
+        """
+        if not self._is_gone_over(access.node) or not self.is_entered_bare(access.function):
+            return False
+        resizing = [other for other in accesses if other.is_write and self._resizes(other.node)]
+        return all(other.function is not access.function for other in resizing) and any(
+            lock in other.held and not is_of_a_life(other.function) for other in resizing
+        )
+
+    def _is_gone_over(self, node: cst.Attribute) -> bool:
+        """Whether a view of an attribute is what a loop or a comprehension goes over, one step at a time."""
+        view = self._file.parent(node)
+        call = self._file.parent(view) if isinstance(view, cst.Attribute) and view.attr.value in VIEWS else None
+        if not isinstance(call, cst.Call) or call.func is not view or call.args:
+            return False
+        around = self._file.parent(call)
+        return isinstance(around, cst.For | cst.CompFor) and around.iter is call
+
+    def _resizes(self, node: cst.Attribute) -> bool:
+        """Whether a write in place brings a key into a dict, or takes one out."""
+        parent = self._file.parent(node)
+        if isinstance(parent, cst.Attribute):
+            return parent.attr.value in RESIZING
+        return isinstance(parent, cst.Subscript) and isinstance(self._file.parent(parent), cst.AssignTarget | cst.Del)
 
     def _is_compound(self, access: Access) -> bool:
         """Whether a write depends on what was there, or was tested: a new value alone replaces the old one at once."""

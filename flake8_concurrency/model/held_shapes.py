@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 
-from flake8_concurrency.model.guards import ALONE, CHANGING, is_named_for_a_life
+from flake8_concurrency.model.guards import ALONE, CHANGING, VIEWS, is_named_for_a_life
 from flake8_concurrency.model.pieces import Function, below, last_name, remembered, stored_name
 
 _ENTERING = frozenset({"enter_context", "enter_async_context"})
@@ -232,15 +232,18 @@ def _mentioned(value: ast.AST) -> set[str]:
 
 
 class _Uses:
-    """How often an attribute is used, and how often a lock may be held then; whether it is written in both ways."""
+    """How often an attribute is used, and how often a lock may be held then; whether it is written in both ways.
+
+    A loop over it without a lock is as bad as a write.
+    """
 
     def __init__(self) -> None:
         self.count = self.guarded = 0
-        self.is_written_guarded = self.is_written_bare = False
+        self.is_written_guarded = self.is_bare = False
 
     @property
     def is_forgotten(self) -> bool:
-        return self.is_written_guarded and self.is_written_bare and self.guarded * 2 > self.count
+        return self.is_written_guarded and self.is_bare and self.guarded * 2 > self.count
 
 
 def may_forget(nodes: Sequence[ast.AST], anchors: Collection[str]) -> set[ast.AST]:
@@ -284,7 +287,19 @@ def _count(method: ast.FunctionDef | ast.AsyncFunctionDef, locks: Collection[str
         is_guarded = id(target) in inside
         one.is_written_guarded = one.is_written_guarded or trusted or is_guarded
         if not (is_guarded or is_of_a_life or (is_plain and _mentions_once(method, target.attr))):
-            one.is_written_bare = True
+            one.is_bare = True
+    for over in _gone_over(method):
+        if id(over) in own and id(over) not in inside and not is_of_a_life:
+            uses[over.attr].is_bare = True
+
+
+def _gone_over(method: ast.AST) -> Iterator[ast.Attribute]:
+    """The attributes of which a loop or a comprehension goes over a view."""
+    for node in below(method):
+        if isinstance(node, ast.For | ast.comprehension):
+            match node.iter:
+                case ast.Call(func=ast.Attribute(value=ast.Attribute() as over, attr=view)) if view in VIEWS:
+                    yield over
 
 
 def _mentions_once(method: ast.AST, attribute: str) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SENDS = frozenset({"request", "send"})
 #: Whatever may be a reason for silence, wherever it stands.
-KEEPS = re.compile(r"\b(?:setdefaulttimeout|mount|def\s+(?:request|send))\b|\.\s*(?:request|send)\s*=(?!=)")
+KEEPS = re.compile(r"\b(?:setdefaulttimeout|mount|HTTPAdapter|def\s+(?:request|send))\b|\.\s*(?:request|send)\s*=(?!=)")
 
 
 class Http:

@@ -9,10 +9,11 @@ from flake8_concurrency.rule import Gate, Rule
 
 
 class InconsistentGuard(Rule):
-    """An attribute that is used under a lock nearly everywhere is written without it here.
+    """An attribute that is used under a lock nearly everywhere is written, or gone over, without it here.
 
     A lock keeps out only those who take it too. The write comes between what others read and store under the lock: an
-    update is lost, or they see one half of a change.
+    update is lost, or they see one half of a change. A loop over a dict to which they add a key meanwhile raises a
+    RuntimeError.
 
     Bad:
 
@@ -58,19 +59,20 @@ class InconsistentGuard(Rule):
                     return len(self._waiting)
 
     Known limits:
-        Only writes are reported: reading one attribute without the lock is often meant (`if self._closed: return`), and
-        gives an old value at worst. The lock must be held at more uses than not, writes counting twice, in two methods
-        or more. Silent are constructors and what only they call, methods that all callers call under the lock or whose
-        name or docstring says so, what begins or ends the object's life (`start`, `close`, `reset`), flags set to True
-        or False, and attributes that are safe by themselves (queues, events, locks). State under a lock of asyncio is
-        CNC502's.
+        Of what only reads, loops over the views of a dict are reported, where another method changes its keys under the
+        lock: reading one attribute without it is often meant (`if self._closed: return`), and gives an old value at
+        worst, and `list(self._found.values())` copies at once. The lock must be held at more uses than not, writes
+        counting twice, in two methods or more. Silent are constructors and what only they call, methods that all
+        callers call under the lock or whose name or docstring says so, what begins or ends the object's life (`start`,
+        `close`, `reset`), flags set to True or False, and attributes that are safe by themselves (queues, events,
+        locks). State under a lock of asyncio is CNC502's.
     """
 
     code = "CNC603"
     name = "inconsistent-guard"
     message = (
-        "self.{attribute} is written here without self.{lock}, which is held at {guarded} of its {count} uses (line"
-        " {lines}): take it here too, or others lose the update"
+        "self.{attribute} is {use} here without self.{lock}, which is held at {guarded} of its {count} uses (line"
+        " {lines}): take it here too, or {harm}"
     )
     gate = Gate(
         anchors=guard_shapes.LOCKS,
@@ -82,10 +84,13 @@ class InconsistentGuard(Rule):
     def visit_ClassDef(self, node: cst.ClassDef) -> None:
         for bare in self.file.guards.bare(self.file.definitions.classes[node]):
             lines = sorted({self.file.line(access.node) for access in bare.guarded})
+            is_write = bare.access.is_write
             shown = ", ".join(map(str, lines[:3])) + (" …" if len(lines) > 3 else "")
             self.report(
                 bare.access.node,
                 attribute=bare.attribute,
+                use="written" if is_write else "gone over",
+                harm="others lose the update" if is_write else "a key that comes or goes meanwhile ends the loop",
                 lock=bare.lock,
                 guarded=len(bare.guarded),
                 count=bare.uses,
