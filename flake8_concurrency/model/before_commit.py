@@ -189,7 +189,7 @@ class BeforeCommit:
                 given.append(call.value)
         for call in self._file.queries.named("connect"):
             if isinstance(call.func, cst.Attribute) and any(
-                last_name(arg.value) == function.name and (arg.keyword is None or arg.keyword.value == "receiver")
+                _received_by(arg.value) == function.name and (arg.keyword is None or arg.keyword.value == "receiver")
                 for arg in call.args[:2]
             ):
                 given.append(call.func.value)
@@ -309,3 +309,10 @@ def _is_super(call: cst.Call) -> bool:
     """`super().save()`, `super(Order, self).save()`, `models.Model.save(self)`."""
     receiver = call.func.value if isinstance(call.func, cst.Attribute) else None
     return isinstance(receiver, cst.Call) and called_name(receiver) == "super"
+
+
+def _received_by(given: cst.BaseExpression) -> str:
+    """The name of the function that a signal is connected to, also through `lambda **kwargs: function(**kwargs)`."""
+    if isinstance(given, cst.Lambda) and isinstance(given.body, cst.Call):
+        given = given.body.func
+    return last_name(given)

@@ -54,6 +54,8 @@ RANDOM = frozenset(
     """random uuid uuid1 uuid4 uuid7 token secret secrets hex urlsafe nonce generate generated generator gen salt now
     utcnow ulid nanoid shortuuid cuid snowflake choices randint""".split()
 )
+#: What a form or serializer that was made here holds is what the request sent, and another may send the same.
+SENT_DATA = frozenset({"cleaned_data", "validated_data"})
 #: Words in the names of columns that hold a row's place or number.
 NUMBERS = frozenset(
     """number num no nr seq sequence index idx position pos order ordering sort rank version revision counter code

@@ -22,6 +22,7 @@ from flake8_concurrency.model.insert_words import (
     SAFE_METHODS,
     SAVING_ROW,
     SEEDING,
+    SENT_DATA,
     SESSION_ADDING,
 )
 from flake8_concurrency.model.locks import called_name, words
@@ -300,6 +301,8 @@ class Inserts:
         """Whether a value was made here or drawn at random; what the new row itself has was given to it."""
         root = value
         while isinstance(root, cst.Attribute | cst.Subscript):
+            if isinstance(root, cst.Attribute) and root.attr.value in SENT_DATA:
+                return False
             root = root.value
         if isinstance(root, cst.Await):
             root = root.expression

@@ -144,8 +144,8 @@ class Locks:
             found = self._taking[function] = any(True for _ in self.locking_calls(function))
         return found
 
-    def locking_calls(self, function: FunctionInfo) -> Iterator[cst.Call]:
-        """The calls of a function that take a lock, in the functions nested in it too."""
+    def locking_calls(self, function: FunctionInfo) -> Iterator[cst.Call | cst.With]:
+        """The calls of a function that take a lock, in the functions nested in it too, and each `with self._lock:`."""
         for node in self._file.tree.within(function.node.body):
             if node.__class__ is cst.Call:
                 assert isinstance(node, cst.Call)
@@ -155,7 +155,7 @@ class Locks:
             elif isinstance(node, cst.With) and any(
                 not isinstance(i.item, cst.Call) and self._is_lock(i.item) for i in node.items
             ):
-                yield cst.Call(cst.Name("lock"))
+                yield node
 
     def _is_added_key(self, call: cst.Call) -> bool:
         """`if not cache.add(key, 1): return`: only one caller gets the key."""

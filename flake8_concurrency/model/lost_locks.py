@@ -177,7 +177,7 @@ class LostLocks:
 
     def _locking(self, function: FunctionInfo) -> list[cst.Call]:
         """The calls of a function that lock something; those that stand for a `with` are asked about elsewhere."""
-        return [call for call in self._file.locks.locking_calls(function) if call in self._file.tree.parents]
+        return [call for call in self._file.locks.locking_calls(function) if isinstance(call, cst.Call)]
 
     # -- computed under the lock, written when it is gone -------------------------------------------------------------
 

@@ -328,8 +328,10 @@ class Rows:
             return self._file.locks.held(call)
         return self.is_guarded(function, call, read, "", depth + 1)
 
-    def _locks_another(self, call: cst.Call, read: Read, row: str) -> bool:
+    def _locks_another(self, call: cst.Call | cst.With, read: Read, row: str) -> bool:
         """Whether a locking call surely locks another row: one of the same class, chosen by other means."""
+        if isinstance(call, cst.With):
+            return False
         if called_name(call) in ("refresh", "refresh_from_db", "arefresh_from_db"):
             target = (
                 call.func.value if called_name(call) != "refresh" and isinstance(call.func, cst.Attribute) else None
