@@ -17,7 +17,7 @@ NOT_IN_THE_SOURCE = re.compile(
     django\.db\.models\.fields\.related_descriptors\..* | django\.db\.models\.Model\.(objects|_\w+_manager)
     | django\.db\.models\.manager\.(\w*RelatedManager)
     | boto3\.resources\.base\.ServiceResource\.\w+ | boto3\.resources\.collection\.CollectionManager\.(__iter__|delete)
-    | (openai|anthropic|groq)\.\w+\.(api_key|auth_token|organization|project|timeout|base_url|max_retries)
+    | (openai|anthropic|groq|together)\.\w+\.(api_key|auth_token|organization|project|timeout|base_url|max_retries)
     | sqlalchemy\.Engine\.(execute|scalar) | sqlalchemy\.pool\.PoolProxiedConnection\.\w+
     | sqlalchemy\.orm\.DeclarativeBase(NoMeta)?\.metadata | flask_sqlalchemy\.(Model|BaseQuery|SQLAlchemy\.select)
     | httpx2?\.Response\.status_code | urllib3\.request\.RequestMethods | paramiko\.file\.BufferedFile\.channel

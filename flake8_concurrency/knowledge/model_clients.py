@@ -1,10 +1,10 @@
 """Clients of language models and vector stores, each with its async twin.
 
 Checked against openai 3.54, anthropic 2.12, groq 1.7, cohere 7.3, mistralai 3.7, ollama 0.6, google-genai 3.4,
-huggingface_hub 2.4, litellm 1.109, langchain-core 1.7, chromadb 1.5, qdrant-client 1.20, pymilvus 3.0.
+huggingface_hub 2.4, litellm 1.109, langchain-core 1.7, chromadb 1.5, qdrant-client 1.20, pymilvus 3.0, together 2.24.
 
-The first three are made by one generator: a client's attributes are resources, whose attributes are resources, and
-whose methods are requests. So `client.chat.completions.create(...)` is a call on a SyncAPIResource.
+openai, anthropic, groq and together are made by one generator: a client's attributes are resources, whose attributes
+are resources, and whose methods are requests. So `client.chat.completions.create(...)` is a call on a SyncAPIResource.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ _GENERATED = {
     "openai": ("OpenAI", "AzureOpenAI"),
     "anthropic": ("Anthropic", "AnthropicBedrock", "AnthropicVertex"),
     "groq": ("Groq",),
+    "together": ("Together",),
 }
 _SETTINGS = (
     "api_key auth_token organization project base_url max_retries timeout default_headers default_query qs user_agent"
@@ -156,6 +157,8 @@ ALIASES: dict[str, str] = {
     "anthropic._client.Anthropic": "anthropic.Anthropic",
     "anthropic._client.AsyncAnthropic": "anthropic.AsyncAnthropic",
     "groq.Client": "groq.Groq",
+    "together.Client": "together.Together",
+    "together.AsyncClient": "together.AsyncTogether",
     "ollama._client.Client": "ollama.Client",
     "google.genai.client.Client": "google.genai.Client",
     "huggingface_hub.inference._client.InferenceClient": "huggingface_hub.InferenceClient",

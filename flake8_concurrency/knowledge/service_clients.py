@@ -1,7 +1,8 @@
 """Clients of services: search engines, clouds, brokers, containers, ssh and DNS.
 
 Checked against elasticsearch 9.5, opensearch-py 3.2, boto3 and botocore 1.44, minio 7.2, kafka-python 3.0,
-confluent-kafka 2.16, pika 1.4, docker 7.2, kubernetes 37.0, paramiko 5.1, dnspython 2.9, slack_sdk 3.47.
+confluent-kafka 2.16, pika 1.4, docker 7.2, kubernetes 37.0, paramiko 5.1, dnspython 2.9, slack_sdk 3.47,
+google-api-python-client 2.202.
 
 Some of these make their methods when they run, or have hundreds. There `*` among the members of a class is what an
 attribute that is not named gives, and `Class.*` in BLOCKING any method.
@@ -209,10 +210,19 @@ CLASSES: dict[str, ClassFact] = {
     "slack_sdk.WebClient": ClassFact(),
     "slack_sdk.webhook.WebhookClient": ClassFact(),
     "slack_sdk.web.async_client.AsyncWebClient": ClassFact(members={"*": "async () -> ?"}),
+    # Made from a description of the API when it is built: a method gives another Resource or a request, and only a
+    # request has `execute`, so one class stands for both.
+    "googleapiclient.discovery.Resource": ClassFact(
+        members={"__enter__": "() -> Self", "close": "() -> None", "execute": "() -> ?", "*": "() -> Self"},
+    ),
+    "googleapiclient.http.HttpRequest": ClassFact(members={"execute": "() -> ?"}),
+    "googleapiclient.http.BatchHttpRequest": ClassFact(members={"execute": "() -> None"}),
 }
 
 FUNCTIONS: dict[str, str] = {
     "boto3.client": "() -> botocore.client.BaseClient",
+    "googleapiclient.discovery.build": "() -> googleapiclient.discovery.Resource",
+    "googleapiclient.discovery.build_from_document": "() -> googleapiclient.discovery.Resource",
     "boto3.resource": f"() -> {_AWS}",
     "botocore.session.get_session": "() -> botocore.session.Session",
     "docker.from_env": "() -> docker.DockerClient",
@@ -276,6 +286,12 @@ _SSH = "asyncssh, or asyncio.to_thread around the call"
 _SLACK = "await client.method(...) on a slack_sdk AsyncWebClient"
 
 BLOCKING: dict[str, Blocking] = {
+    # Reads and parses the description of the API, which comes with the library or from the network.
+    "googleapiclient.discovery.build": Blocking("file", "await asyncio.to_thread(build, ...)"),
+    **{
+        f"googleapiclient.{name}.execute": Blocking("client", "await asyncio.to_thread(request.execute)")
+        for name in ("discovery.Resource", "http.HttpRequest", "http.BatchHttpRequest")
+    },
     **calls("elasticsearch.Elasticsearch", "*", "client", _SEARCH_TWIN),
     **calls("elasticsearch._sync.client._base.NamespacedClient", "*", "client", _SEARCH_TWIN),
     **calls(
