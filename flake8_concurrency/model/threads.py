@@ -76,7 +76,7 @@ class Threads:
         return ""
 
     def _serves(self, call: cst.Call) -> bool:
-        """Whether the thread runs a server till it is stopped: one for each address, in which no pool can take turns."""
+        """Whether the thread runs a server till it is stopped: one for each address, and no pool can take turns."""
         return any(
             arg.keyword is not None and arg.keyword.value == "target" and last_name(arg.value) == "serve_forever"
             for arg in call.args
