@@ -280,6 +280,9 @@ class Rows:
             return True
         order = self._file.tree.order
         for call in self._file.locks.locking_calls(function):
+            # What stands for the lock of an earlier `with` is no call of the text, and that lock has been let go.
+            if call not in self._file.tree.parents:
+                continue
             if order(call) < order(node) and not self._locks_another(call, read, row):
                 return True
         if any(order(call) < order(node) and self._file.claims.locks_by_update(call, row) for call in function.calls):

@@ -61,7 +61,7 @@ class Threads:
     def unbounded_source(self, call: cst.Call) -> str:
         """What a thread is made for each of, as a message says it; empty where the number is fixed or bounded."""
         function = self._file.function_of(call)
-        if function is None or self._is_bounded(function.node):
+        if function is None or self._is_bounded(function.node) or self._serves(call):
             return ""
         comprehension = next((p for p in self._file.ancestors(call) if isinstance(p, COMPREHENSIONS)), None)
         if comprehension is not None:
@@ -74,6 +74,13 @@ class Threads:
         if function.owner is not None and function.name in _PER_ITEM:
             return f"every call of {function.qualified_name}"
         return ""
+
+    def _serves(self, call: cst.Call) -> bool:
+        """Whether the thread runs a server till it is stopped: one for each address, and no pool can take turns."""
+        return any(
+            arg.keyword is not None and arg.keyword.value == "target" and last_name(arg.value) == "serve_forever"
+            for arg in call.args
+        )
 
     def _item_of(self, iterable: cst.BaseExpression) -> str:
         """The data that a loop goes through, if it is a parameter or what a call gives."""

@@ -101,9 +101,14 @@ class ThrowawayLocks:
         return None
 
     def _is_first(self, function: FunctionInfo) -> bool:
-        """Whether nobody else is there yet when a function runs, going by its name."""
+        """Whether nobody else is there yet when a function runs, going by its name, or by the constructor's call."""
         parts = words(function.name.strip("_"))
-        return is_of_a_life(function.name) or not _FIRST.isdisjoint(parts[:1]) or "setup" in parts
+        if is_of_a_life(function.name) or not _FIRST.isdisjoint(parts[:1]) or "setup" in parts:
+            return True
+        callers = [self._file.function_of(call) for call in self._file.queries.callers(function)]
+        return bool(callers) and all(
+            caller is not None and caller.owner is function.owner and caller.name == "__init__" for caller in callers
+        )
 
 
 # -- what the gate asks ------------------------------------------------------------------------------------------------

@@ -31,8 +31,8 @@ class InputInAsync(Rule):
                 await send(await asyncio.to_thread(input, "> "))
 
     Known limits:
-        Reported in programs for the terminal as well, other than once in what a command hands to `asyncio.run`, or in a
-        `main`, when it starts no tasks: nothing else waits then. ASYNC250 of flake8-async and ruff reports `input`
+        Silent in programs for the terminal, where as a rule nothing else waits on the loop.
+        ASYNC250 of flake8-async and ruff reports `input`
         alone.
     """
 
@@ -43,6 +43,8 @@ class InputInAsync(Rule):
     overlaps = ("ASYNC250",)
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
+        if self.file.is_program:
+            return
         for leaf in self.file.blocking_in(node):
             if leaf.fact.category == "input" and not self.file.functions.holds_up_nobody(leaf.node):
                 self.report(leaf.node, call=leaf, twin=leaf.fact.twin)
