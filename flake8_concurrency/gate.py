@@ -108,7 +108,7 @@ def could_speak(
             if any(told.blocking for told in abroad.values()):
                 found[rule] = gate
             continue
-        if any(some.isdisjoint(_spelled(group)) for group in gate.context) or not _may_be_anchored(gate, some):
+        if any(some.isdisjoint(_spelled(group)) for group in gate.context) or not may_be_anchored(gate, some):
             continue
         if gate.speaks is not None:
             if gate.speaks not in answered:
@@ -119,7 +119,8 @@ def could_speak(
     return found
 
 
-def _may_be_anchored(gate: Gate, some: set[str]) -> bool:
+def may_be_anchored(gate: Gate, some: set[str]) -> bool:
+    """Whether an anchor of a gate occurs among a text's words with what it needs."""
     needs = gate.needs
     if not needs and ANY not in gate.anchors:
         return not some.isdisjoint(gate.anchors)
@@ -274,9 +275,10 @@ def _leaving_on_loop(outline: Outline) -> set[Unit]:
     return _entering(fresh, {unit for unit, call in leaving if call.on_loop}, outline)
 
 
-def blocking(rule: type[Rule], outline: Outline, configured: Collection[str], codes: Collection[str]) -> set[Unit]:
+def blocking(gate: Gate, outline: Outline) -> set[Unit]:
     """The units that reach what a rule about helpers looks for, through sync code."""
-    gate = rule.gate_for(configured, codes)
+    # Of many hundred anchors a text has few.
+    gate = gate._replace(anchors=gate.anchors & {*outline.words, ANY})
     anchors = outline.other_names(_live(gate, outline))
     fresh = [
         unit

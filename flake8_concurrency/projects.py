@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from flake8_concurrency.gate import blocking
+from flake8_concurrency.gate import blocking, may_be_anchored
 from flake8_concurrency.knowledge.schema import Blocking
-from flake8_concurrency.knowledge.words import kind_words
+from flake8_concurrency.knowledge.words import ANY, kind_words
 from flake8_concurrency.model.file import FileModel, Run
 from flake8_concurrency.model.modules import Place, root_of
 from flake8_concurrency.model.positions import Positions
@@ -24,6 +24,7 @@ from flake8_concurrency.options import Options
 from flake8_concurrency.outline import Abroad, Outline, Unit
 from flake8_concurrency.rules.event_loop.blocking_helper import BlockingHelper
 from flake8_concurrency.summaries import Summaries
+from flake8_concurrency.words import words_of
 
 #: What flake8 calls a file that it was not told the name of.
 _NAMELESS = frozenset({"stdin", "-", ""})
@@ -50,14 +51,18 @@ class _Opened:
         self._run = Run(configured=configured, codes=frozenset(codes))
         words: set[str] = {name.rpartition(".")[2] for name in configured}
         words |= kind_words(*_CATEGORIES)
-        self._summaries = Summaries(root, frozenset(words), self._blocking)
+        self._gate = BlockingHelper.gate_for(configured, codes)
+        self._summaries = Summaries(root, frozenset(words), self._blocking, self._may_block)
         self._project = self._opened()
 
     def _opened(self) -> Project:
         return Project(self._root, self._make, self._summaries)
 
+    def _may_block(self, some: set[str]) -> bool:
+        return may_be_anchored(self._gate, some)
+
     def _blocking(self, outline: Outline) -> set[Unit]:
-        return blocking(BlockingHelper, outline, self._run.configured, self._run.codes)
+        return blocking(self._gate, outline)
 
     def _make(self, path: str, about: tuple[str, str], elsewhere: Elsewhere) -> FileModel | None:
         """The model of a part of another file; None where it cannot be read or parsed."""
@@ -73,14 +78,17 @@ class _Opened:
         memo = elsewhere.project.memo
         return FileModel(module_tree, positions, run=self._run, elsewhere=elsewhere, memo=memo)
 
-    def around(self, path: str, tree: ast.Module) -> Around:
+    def around(self, path: str, source: str, tree: ast.Module) -> Around:
         """What the file at a path has from the project."""
-        abroad = self._summaries.imports(tree, path)
+        some = words_of(source)
+        needs = (needed for anchor, needed in self._gate.needs.items() if anchor in some or anchor == ANY)
+        configured = {name.rpartition(".")[2] for name in self._run.configured}
+        abroad, names = self._summaries.imports(tree, path, source, frozenset(configured).union(*needs))
         if not abroad:
             return Around()
         if len(self._project) > _MOST_MODULES:
             self._project = self._opened()
-        return Around(abroad, Elsewhere(self._project, Place(self._root, path)))
+        return Around(abroad, Elsewhere(self._project, Place(self._root, path), names))
 
 
 _CATEGORIES = ("sleep", "http", "subprocess", "database", "client", "primitive", "configured", "file", "stat")
@@ -99,7 +107,7 @@ def around(filename: str, source: str, tree: ast.Module, options: Options, codes
     path = os.path.realpath(filename)
     if root is None or not path.startswith(root.rstrip(os.sep) + os.sep):
         return Around()
-    return _open(root, options, codes).around(path, tree)
+    return _open(root, options, codes).around(path, source, tree)
 
 
 @lru_cache(maxsize=4)

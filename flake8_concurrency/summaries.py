@@ -1,32 +1,47 @@
-"""What the other files of a project may contribute to a file, told from their `ast` trees alone.
+"""What the other files of a project may contribute to a file: told from their text, and where that is not enough from
+the `ast` trees of the few fragments that matter.
 
-libcst parses another file only where a summary says that a name of it can matter: something that blocks stands in what
-the name leads to.
+libcst parses a part of another file only where a summary says that a name of it can matter: something that blocks
+stands in what the name leads to. What a name leads to is found by how the text is laid out (see `fragments`); most of
+it mentions nothing that blocks, and is never parsed.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
+from flake8_concurrency.fragments import Fragment, Fragments
 from flake8_concurrency.model.modules import Place, read
 from flake8_concurrency.outline import Abroad, Outline, Unit, units
-from flake8_concurrency.words import FUNCTIONS, bare
+from flake8_concurrency.words import bare
 
-#: Outlines of so many lines are kept: they hold the whole tree of a file.
-_MOST_LINES = 100_000
+#: The texts of files with so many lines in all are kept, and the trees of fragments with so many.
+_MOST_LINES = 400_000
+_MOST_PARSED = 60_000
+#: What a name leads to is followed for no more lines than this, nearest first.
+_FARTHEST = 400
 #: A name that can be told only from more lines than this counts as unknown: libcst's parse is what we pay for.
 _LARGEST_PART = 300
 #: Calls are followed through so many other files: hidden ones are one or two deep.
 _DEEPEST = 1
+#: A name that is only imported, to be imported from there, leads on; through no more files than this.
+_MOST_HOPS = 4
 #: A file, and a name that is looked up in it: "" for the file as a whole.
-_Name = tuple[str, str]
+Name = tuple[str, str]
 #: Tells which units of an outline reach something that blocks: the part of the gate that is asked here.
 Blocks = Callable[[Outline], Collection[Unit]]
+_ATTRIBUTE = re.compile(r"\.\s*([^\W\d]\w*)")
+#: A function says that it gives nothing that has methods of which we know.
+_GIVES_PLAIN = re.compile(
+    r"->\s*[\"']?(?:None|str|int|bool|float|bytes|Any|(?:[dD]ict|[lL]ist|[sS]et|[tT]uple|Optional)\b(?:\[[\sa-z,\[\].|]*\])?)"
+    r"(?:\s*\|\s*None)?[\"']?\s*:"
+)
 
 
 class Part(NamedTuple):
@@ -38,94 +53,176 @@ class Part(NamedTuple):
     lines: list[int]
 
 
+class Imported(NamedTuple):
+    """What a file imports from others of its project, as far as it matters."""
+
+    #: By the names that the file gives them.
+    abroad: dict[str, Abroad]
+    #: The names of other files that matter.
+    names: frozenset[Name]
+
+
 class Summaries:
     """The summaries of the files below one root."""
 
-    def __init__(self, root: str, vocabulary: frozenset[str], blocks: Blocks) -> None:
+    def __init__(
+        self, root: str, vocabulary: frozenset[str], blocks: Blocks, may_block: Callable[[set[str]], bool]
+    ) -> None:
         self._root = root
         self._vocabulary = vocabulary
+        self._spelled = frozenset(word.rpartition(" ")[2] for word in vocabulary)
         self._blocks = blocks
+        self._may_block = may_block
         self._read: OrderedDict[str, _File | None] = OrderedDict()
         self._lines = 0
-        self._told: dict[tuple[_Name, int], Abroad] = {}
+        self._reached: OrderedDict[object, _Reached] = OrderedDict()
+        self._parsed = 0
 
-    def imports(self, tree: ast.Module, path: str) -> dict[str, Abroad]:
-        """What the names that a file imports from others of the project may contribute; those that matter only."""
-        return self._abroad(_first_party(tree, Place(self._root, path)), _DEEPEST)
+    def imports(self, tree: ast.Module, path: str, text: str, telling: frozenset[str]) -> Imported:
+        """What the names that a file imports from others of the project may contribute; those that matter only.
 
-    def _abroad(self, imported: Iterable[tuple[str, _Name]], depth: int) -> dict[str, Abroad]:
-        found: dict[str, Abroad] = {}
-        for local, name in imported:
-            told = self.of(name, depth)
-            if told.words or told.blocking:
-                known = found.get(local, _NOTHING)
-                found[local] = Abroad(known.words | told.words, known.blocking | told.blocking)
-        return found
+        Kinds matter that one of the `telling` words names.
+        """
+        wanted = frozenset(_ATTRIBUTE.findall(text))
+        abroad: dict[str, Abroad] = {}
+        names: set[Name] = set()
+        for local, target in _imported(tree):
+            for name in self._names(Place(self._root, path).find(target), path, wanted):
+                told = self.of(name, wanted, _DEEPEST)
+                told = told._replace(words=told.words & telling)
+                if told.words or told.blocking:
+                    names.add(name)
+                    known = abroad.get(local, _NOTHING)
+                    abroad[local] = Abroad(known.words | told.words, known.blocking | told.blocking)
+        return Imported(abroad, frozenset(names))
+
+    def _names(self, found: tuple[str, list[str]] | None, path: str, wanted: Collection[str]) -> list[Name]:
+        """The names of another file that an import may mean: of a module those that are asked of anything."""
+        if found is None or found[0] == path:
+            return []
+        if found[1]:
+            return [(found[0], found[1][0])]
+        file = self._file(found[0])
+        return [] if file is None else [(found[0], name) for name in sorted(file.named.keys() & wanted)]
+
+    def of(self, name: Name, wanted: frozenset[str], depth: int, hops: int = 0) -> Abroad:
+        """What a name of a file contributes of which these attributes are asked, through so many other files."""
+        file = self._file(name[0])
+        if file is None or name[1] not in file.named:
+            return _NOTHING
+        on = self._imported_only(file, name[1]) if hops < _MOST_HOPS else None
+        if on is not None:
+            return self.of(on, wanted, depth, hops + 1)
+        return self._reaching(file, name[1], wanted, depth).told(name[1])
+
+    @staticmethod
+    def _imported_only(file: _File, name: str) -> Name | None:
+        """Where a name of a file comes from that the file only imports from the project."""
+        found = file.named[name]
+        if len(found) != 1 or found[0].kind != "import":
+            return None
+        targets = [target for local, target in found[0].imports if local == name]
+        on = file.place.find(targets[0]) if len(targets) == 1 else None
+        return (on[0], on[1][0]) if on is not None and len(on[1]) == 1 and on[0] != file.place.path else None
+
+    def _reaching(self, file: _File, name: str, wanted: frozenset[str], depth: int) -> _Reached:
+        """What a name of a file leads to."""
+        fragments = file.reach(name, wanted, _FARTHEST)
+        imported = _mentioned(fragments, name) if depth else []
+        first_party = [(local, found) for local, target in imported if (found := file.place.find(target))]
+        # Without imports it makes no difference who asks.
+        asked = wanted if first_party else frozenset()
+        key = (file.place.path, frozenset(fragments), depth, asked)
+        known = self._reached.get(key)
+        if known is not None:
+            self._reached.move_to_end(key)
+            return known
+        inside = asked.union(*(fragment.attrs for fragment in fragments)) if first_party else asked
+        abroad: dict[str, Abroad] = {}
+        for local, found in first_party:
+            for other in self._names(found, file.place.path, inside):
+                told = self.of(other, inside, depth - 1)
+                if told.words or told.blocking:
+                    before = abroad.get(local, _NOTHING)
+                    abroad[local] = Abroad(before.words | told.words, before.blocking | told.blocking)
+        reached = self._reached[key] = _Reached(file, fragments, abroad, self)
+        self._parsed += reached.lines
+        while self._parsed > _MOST_PARSED and len(self._reached) > 1:
+            self._parsed -= self._reached.popitem(last=False)[1].lines
+        return reached
+
+    # -- what the model asks -----------------------------------------------------------------------------------------
 
     def matters(self, path: str, name: str) -> bool:
         """Whether it can make a difference what a name of a file is."""
-        told = self.of((path, name), _DEEPEST)
-        return bool(told.words or told.blocking)
+        file = self._file(path)
+        return file is not None and name in file.named and (file.shape(name) == "class" or self._tells(file, name))
+
+    def _tells(self, file: _File, name: str) -> bool:
+        fragments = file.reach(name, (), _FARTHEST)
+        words = set().union(*(fragment.words for fragment in fragments))
+        return (
+            not words.isdisjoint(self._spelled)
+            or self._may_block(words)
+            or any(fragment.kind == "class" for fragment in fragments)
+            or any(file.place.find(target) for _, target in _mentioned(fragments, name))
+        )
 
     def shape(self, path: str, name: str) -> str:
         """Whether a name of a file is surely a function (`def`) or a class (`class`); empty when it is neither."""
         file = self._file(path)
-        return "" if file is None else file.shapes.get(name, "")
+        return "" if file is None else file.shape(name)
 
     def gives_kind(self, path: str, name: str) -> bool:
         """Whether a name of a file has a kind that matters, or gives one."""
-        return bool(self.of((path, name), _DEEPEST).words)
+        file = self._file(path)
+        if file is None or any(
+            fragment.kind == "def" and _GIVES_PLAIN.search(fragment.text) for fragment in file.named.get(name, ())
+        ):
+            return False
+        return self.matters(path, name)
 
     def attribute_matters(self, path: str, name: str, attribute: str) -> bool:
         """Whether it can make a difference what an attribute of a class is."""
-        summary = self._summary(path, _DEEPEST)
-        return summary is not None and summary.attribute_matters(name, attribute)
+        file = self._file(path)
+        return file is not None and file.remembered(
+            name, attribute, lambda: self._about(file, name, attribute).attribute_matters(name, attribute)
+        )
 
     def bases_matter(self, path: str, name: str) -> bool:
         """Whether it can make a difference what a class derives from."""
-        summary = self._summary(path, _DEEPEST)
-        return summary is not None and summary.bases_matter(name)
+        file = self._file(path)
+        return file is not None and file.remembered(name, "", lambda: self._about(file, name, "").bases_matter(name))
 
-    def of(self, name: _Name, depth: int) -> Abroad:
-        """What a name of a file contributes, with what it leads to through so many other files."""
-        found = self._told.get((name, depth))
-        if found is None:
-            summary = self._summary(name[0], depth)
-            found = _NOTHING if summary is None else summary.told(name[1])
-            self._told[name, depth] = found
-        return found
+    def _about(self, file: _File, name: str, attribute: str) -> _Reached:
+        return self._reaching(file, name, frozenset({attribute} if attribute else ()), _DEEPEST)
 
     def part(self, path: str, name: str, attribute: str) -> Part | None:
         """The part of a file that tells what a name is and does; None where it cannot be read or parsed."""
-        summary = self._summary(path, _DEEPEST)
+        file = self._file(path)
+        summary = None if file is None else self._about(file, name, attribute).summary
         return None if summary is None else summary.part(name, attribute)
 
-    def _summary(self, path: str, depth: int) -> _Summary | None:
-        file = self._file(path)
-        if file is None:
-            return None
-        found = file.summaries.get(depth)
-        if found is None:
-            abroad = self._abroad(file.imported, depth - 1) if depth else {}
-            for known in file.summaries.values():
-                if known.abroad == abroad:
-                    found = known
-                    break
-            else:
-                found = _Summary(file, abroad, self._vocabulary, self._blocks)
-            file.summaries[depth] = found
-        return found
+    # -- for what was reached ----------------------------------------------------------------------------------------
+
+    def may_matter(self, fragments: Iterable[Fragment], abroad: Mapping[str, Abroad]) -> bool:
+        """Whether fragments mention anything that blocks or has a kind that matters."""
+        if abroad:
+            return True
+        words = set().union(*(fragment.words for fragment in fragments))
+        return not words.isdisjoint(self._spelled) or self._may_block(words)
+
+    def summary(self, tree: ast.Module, text: str, origin: list[int], abroad: Mapping[str, Abroad]) -> _Summary:
+        """The summary of a text that was put together of fragments."""
+        lines = text.splitlines(keepends=True) if "\f" not in text else [f"{line}\n" for line in text.split("\n")]
+        return _Summary(list(units(tree, lines)), (lines, origin), abroad, self._vocabulary, self._blocks)
 
     def _file(self, path: str) -> _File | None:
         if path in self._read:
             self._read.move_to_end(path)
             return self._read[path]
         text = read(path)
-        tree = None if text is None else parsed(text)
-        found = None
-        if text is not None and tree is not None:
-            found = _File(text.splitlines(keepends=True), tree, Place(self._root, path))
-        self._read[path] = found
+        found = self._read[path] = None if text is None else _File(text, Place(self._root, path))
         self._lines += 0 if found is None else len(found.lines)
         while self._lines > _MOST_LINES and len(self._read) > 1:
             _, dropped = self._read.popitem(last=False)
@@ -133,34 +230,95 @@ class Summaries:
         return found
 
 
-class _File:
-    """A file that was read, and what is known of it: more, the more files are looked into."""
+class _File(Fragments):
+    """A file that was read, and what its imports see."""
 
-    def __init__(self, lines: list[str], tree: ast.Module, place: Place) -> None:
-        self.lines = lines
-        self.units = list(units(tree, lines))
-        self.imported = list(_first_party(tree, place))
-        self.summaries: dict[int, _Summary] = {}
-        self.shapes: dict[str, str] = {}
-        for unit in self.units:
-            for name in unit.provides_names if unit.header is None else ():
-                known = "def" if isinstance(unit.node, FUNCTIONS) else "class"
-                is_plain = isinstance(unit.node, (*FUNCTIONS, ast.ClassDef)) and unit.node.name == name
-                self.shapes[name] = known if is_plain and name not in self.shapes else ""
+    def __init__(self, text: str, place: Place) -> None:
+        super().__init__(text)
+        self.place = place
+        self._known: dict[tuple[str, str], bool] = {}
+
+    def remembered(self, name: str, attribute: str, ask: Callable[[], bool]) -> bool:
+        """An answer about a class, found once."""
+        key = (name, attribute)
+        if key not in self._known:
+            self._known[key] = ask()
+        return self._known[key]
+
+
+class _Reached:
+    """What a name leads to in one file."""
+
+    def __init__(
+        self, file: _File, fragments: list[Fragment], abroad: Mapping[str, Abroad], summaries: Summaries
+    ) -> None:
+        self._file = file
+        self._fragments = fragments
+        self._abroad = abroad
+        self._summaries = summaries
+        self.lines = 1 + sum(len(fragment.own_numbers) for fragment in fragments)
+        self._told: dict[str, Abroad] = {}
+
+    @cached_property
+    def _may_matter(self) -> bool:
+        return self._summaries.may_matter(self._fragments, self._abroad)
+
+    @cached_property
+    def summary(self) -> _Summary | None:
+        """What its trees tell; None where it is no Python."""
+        text, origin = self._file.put_together(self._fragments)
+        tree = parsed(text)
+        return None if tree is None else self._summaries.summary(tree, text, origin, self._abroad)
+
+    def told(self, name: str) -> Abroad:
+        """What the name contributes."""
+        if name not in self._told:
+            summary = self.summary if self._may_matter else None
+            self._told[name] = _NOTHING if summary is None else summary.told(name)
+        return self._told[name]
+
+    def attribute_matters(self, name: str, attribute: str) -> bool:
+        """Whether an attribute of a class may block, or have a kind that matters: its own, or of any base."""
+        others = any(one.kind == "class" and one.name != name for one in self._fragments)
+        if not (others or self._may_matter):
+            return False
+        # What cannot be told may be anything.
+        return self.summary is None or self.summary.attribute_matters(name, attribute)
+
+    def bases_matter(self, name: str) -> bool:
+        """Whether a class may derive from one of the vocabulary, or from one of another file that matters."""
+        return self.summary is None or self.summary.bases_matter(name)
+
+
+def _mentioned(fragments: Iterable[Fragment], name: str) -> list[tuple[str, str]]:
+    """What fragments import of what they mention, each with the dotted name of what it stands for."""
+    some = list(fragments)
+    names = {name}.union(*(fragment.names for fragment in some if fragment.kind != "import"))
+    return list(
+        dict.fromkeys((local, target) for fragment in some for local, target in fragment.imports if local in names)
+    )
 
 
 class _Summary:
-    """What the names of one file lead to."""
+    """What names lead to in the fragments that one of them reaches."""
 
-    def __init__(self, file: _File, abroad: Mapping[str, Abroad], vocabulary: frozenset[str], blocks: Blocks) -> None:
+    def __init__(
+        self,
+        parts: list[Unit],
+        source: tuple[list[str], list[int]],
+        abroad: Mapping[str, Abroad],
+        vocabulary: frozenset[str],
+        blocks: Blocks,
+    ) -> None:
         self.abroad = abroad
-        self._lines = file.lines
-        self._outline = Outline(file.units, abroad)
+        #: The lines of its text, and where they stand in the file.
+        self._lines, self._origin = source
+        self._outline = Outline(parts, abroad)
         self._vocabulary = vocabulary
         self._blocks = blocks
         self._methods: dict[Unit, list[Unit]] = {}
         self._mattering: dict[tuple[str, str], bool] = {}
-        for unit in file.units:
+        for unit in parts:
             if unit.header is not None:
                 self._methods.setdefault(unit.header, []).append(unit)
 
@@ -223,7 +381,8 @@ class _Summary:
             fresh = set().union(*reached) - kept
             if sum(unit.text.count("\n") for unit in kept) > _LARGEST_PART:
                 return None
-        return _cut(self._outline.units, kept, self._lines)
+        part = _cut(self._outline.units, kept, self._lines)
+        return part._replace(lines=[self._origin[min(number, len(self._origin)) - 1] for number in part.lines])
 
     def attribute_matters(self, name: str, attribute: str) -> bool:
         """Whether an attribute of a class may block, or have a kind that matters: its own, or of any base."""
@@ -240,7 +399,7 @@ class _Summary:
             parts = [part for unit in some for part in (unit, *self._methods.get(unit, ()))]
             having = [part for part in parts if attribute in part.provides_attrs]
             if having:
-                return any(part in self._reaching or any(self._kind_words(attribute, [part])[:2]) for part in having)
+                return any(part in self._reaching or any(self._kind_words(attribute, [part])) for part in having)
         return is_open
 
     def bases_matter(self, name: str) -> bool:
@@ -311,13 +470,9 @@ def parsed(text: str) -> ast.Module | None:
         return None
 
 
-def _first_party(tree: ast.Module, place: Place) -> Iterator[tuple[str, _Name]]:
-    """The names that a file imports from the project, each with where it comes from."""
-    for statement in _imports(tree):
-        for local, target in _targets(statement):
-            found = place.find(target)
-            if found is not None and found[0] != place.path:
-                yield local, (found[0], found[1][0] if found[1] else "")
+def _imported(tree: ast.Module) -> list[tuple[str, str]]:
+    """The names that a file imports, each with the dotted name of what it stands for."""
+    return list(dict.fromkeys(one for statement in _imports(tree) for one in _targets(statement)))
 
 
 def _targets(statement: ast.Import | ast.ImportFrom) -> Iterable[tuple[str, str]]:

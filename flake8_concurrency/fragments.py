@@ -1,0 +1,256 @@
+"""A module's text in fragments, found by how it is laid out: most questions about other files need no parse at all.
+
+A function, a class without its methods, a method, and any other statement of the module are each a fragment. Where the
+layout misleads (a text in quotes at the left margin), a fragment is no Python, and nothing is known of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
+
+from flake8_concurrency.words import words_of
+
+_NAME = re.compile(r"(?<![.\w])[^\W\d]\w*")
+_ATTRIBUTE = re.compile(r"\.\s*([^\W\d]\w*)")
+#: What goes on with the statement before it.
+_GOES_ON = re.compile(r"(?:elif|else|except|finally|case)\b")
+_HEAD = re.compile(r"^[ \t]*(?:async[ \t]+def|(def|class))[ \t]+(\w+)", re.M)
+_METHOD = re.compile(r"^([ \t]+)(?:async[ \t]+)?def[ \t]", re.M)
+_QUOTES = ('"""', "'''")
+_STORED = re.compile(r"\bself\.(\w+)[ \t]*(?::[^=\n]+)?=(?!=)")
+_BOUND = re.compile(r"^[ \t]*(?:(?:async[ \t]+)?def[ \t]+|class[ \t]+)?(\w+)(?=[ \t]*(?:\(|:|=(?!=)|\[))", re.M)
+_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?import[ \t]+(\([^)]*\)|(?:[^\n\\]|\\\n)*)", re.M)
+_COMMENT = re.compile(r"#.*")
+#: Methods that run without their name standing where they are used.
+SPECIAL = frozenset(
+    """__init__ __new__ __post_init__ __attrs_post_init__ model_post_init __enter__ __exit__ __call__ __iter__ __next__
+    __getitem__ __truediv__""".split()
+)
+
+
+class Fragment:
+    """Some whole lines of a module."""
+
+    def __init__(self, lines: Sequence[str], numbers: Sequence[int], owner: Fragment | None = None) -> None:
+        self._lines = lines
+        #: All its lines, from 1: of a class with those of its methods.
+        self.numbers = numbers
+        #: The class that a method belongs to.
+        self.owner = owner
+        begin = lines[numbers[0] - 1].lstrip()
+        #: `def`, `async`, `class`, `import`, or empty for anything else.
+        self.kind = ""
+        self.name = ""
+        if begin.startswith(("import ", "from ")):
+            self.kind = "import"
+        elif begin.startswith(("@", "def ", "class ", "async ", "async\t", "def\t", "class\t")):
+            head = _HEAD.search(self.whole)
+            if head is not None:
+                self.kind, self.name = head.group(1) or "async", head.group(2)
+
+    @property
+    def whole(self) -> str:
+        """The text with that of a class's methods."""
+        return _text(self._lines, self.numbers)
+
+    @cached_property
+    def members(self) -> list[Fragment]:
+        """The methods of a class."""
+        if self.kind != "class":
+            return []
+        indentations = _METHOD.findall(self.whole)
+        if not indentations:
+            return []
+        runs = split(self._lines, self.numbers[1:], min(indentations, key=len))
+        found = [Fragment(self._lines, run, self) for run in runs]
+        return [one for one in found if one.kind in ("def", "async")]
+
+    @cached_property
+    def own_numbers(self) -> Sequence[int]:
+        """Its lines without those of a class's methods."""
+        taken = {number for member in self.members for number in member.numbers}
+        return [number for number in self.numbers if number not in taken] if taken else self.numbers
+
+    @cached_property
+    def text(self) -> str:
+        """The text without that of a class's methods."""
+        return _text(self._lines, self.own_numbers)
+
+    @cached_property
+    def words(self) -> set[str]:
+        return words_of(self.text)
+
+    @cached_property
+    def names(self) -> set[str]:
+        """The words that stand anywhere but after a dot."""
+        return set(_NAME.findall(self.text))
+
+    @cached_property
+    def attrs(self) -> set[str]:
+        """The words that stand after a dot."""
+        return set(_ATTRIBUTE.findall(self.text))
+
+    @cached_property
+    def imports(self) -> list[tuple[str, str]]:
+        """The names that are imported in it, each with the dotted name of what it stands for."""
+        return list(imported(self.text)) if "import" in self.text else []
+
+    @cached_property
+    def by_attribute(self) -> dict[str, list[Fragment]]:
+        """The methods of a class by their names, and by the attributes that they store."""
+        found: dict[str, list[Fragment]] = {}
+        for member in self.members:
+            for name in {member.name, *_STORED.findall(member.text)}:
+                found.setdefault(name, []).append(member)
+        return found
+
+    @property
+    def provides(self) -> Iterable[str]:
+        """The names that it binds in its module."""
+        if self.kind == "import":
+            return [local for local, _ in self.imports]
+        if self.name:
+            return [self.name]
+        return {*_BOUND.findall(self.text), *_targets(self.text), *(local for local, _ in self.imports)}
+
+
+class Fragments:
+    """The fragments of one module."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = text.split("\n")
+        self.top = [Fragment(self.lines, run) for run in split(self.lines, range(1, len(self.lines) + 1), "")]
+        self.named: dict[str, list[Fragment]] = {}
+        for fragment in self.top:
+            for name in fragment.provides:
+                self.named.setdefault(name, []).append(fragment)
+
+    def shape(self, name: str) -> str:
+        """Whether a name is surely a function (`def`) or a class (`class`); empty when it is neither."""
+        found = self.named.get(name, [])
+        kind = found[0].kind if len(found) == 1 and found[0].name == name else ""
+        return "def" if kind == "async" else kind
+
+    def reach(self, name: str, wanted: Collection[str], most: int) -> list[Fragment]:
+        """What tells of a name and of these attributes, nearest first, and no more lines than `most`.
+
+        A name leads to the fragments that bind it, and an attribute to the methods of that name, or that store it, in
+        the classes that are led to.
+        """
+        found: dict[Fragment, None] = {}
+        attrs: set[str] = {*wanted, *SPECIAL}
+        pending = list(self.named.get(name, ()))
+        classes: list[Fragment] = []
+        length = 0
+        while pending:
+            fresh: list[Fragment] = []
+            for fragment in pending:
+                size = len(fragment.own_numbers)
+                if fragment in found or length + size > most:
+                    continue
+                length += size
+                found[fragment] = None
+                fresh.append(fragment)
+                if fragment.kind == "class":
+                    classes.append(fragment)
+            pending = []
+            for fragment in fresh:
+                if fragment.kind != "import":
+                    attrs |= fragment.attrs
+                    pending += [other for word in sorted(fragment.names & self.named.keys()) for other in self.named[word]]
+            if fresh:
+                for header in classes:
+                    by = header.by_attribute
+                    pending += [other for word in sorted(by.keys() & attrs) for other in by[word]]
+                pending = [fragment for fragment in pending if fragment not in found]
+        return list(found)
+
+    def put_together(self, some: Collection[Fragment]) -> tuple[str, list[int]]:
+        """A text of these fragments only, and for each of its lines its line in the module, both from 1.
+
+        Of a method that is left out its name stays, so that a class does not seem to inherit another one instead.
+        """
+        text: list[str] = []
+        origin: list[int] = []
+        for fragment in self.top:
+            if fragment not in some:
+                continue
+            left_out = {member.numbers[0]: member for member in fragment.members if member not in some}
+            dropped = {number for member in left_out.values() for number in member.numbers}
+            for number in fragment.numbers:
+                line = self.lines[number - 1]
+                member = left_out.get(number)
+                if member is not None:
+                    line = f"{line[: len(line) - len(line.lstrip())]}{member.name} = ..."
+                elif number in dropped:
+                    continue
+                text.append(line)
+                origin.append(number)
+        return "\n".join([*text, ""]), origin
+
+
+def split(lines: Sequence[str], numbers: Sequence[int], indentation: str) -> list[list[int]]:
+    """Lines in runs: each begins with a statement that is indented so far, with its decorators."""
+    width = len(indentation)
+    runs: list[list[int]] = []
+    is_decorated = False
+    for number in numbers:
+        line = lines[number - 1]
+        begin = line[width : width + 1]
+        if (
+            (begin.isalpha() or begin in ("_", "@"))
+            and begin
+            and line.startswith(indentation)
+            and not _GOES_ON.match(line, width)
+        ):
+            if not is_decorated:
+                runs.append([])
+            is_decorated = begin == "@"
+        if runs:
+            runs[-1].append(number)
+    return _whole_quotes(lines, runs)
+
+
+def _whole_quotes(lines: Sequence[str], runs: list[list[int]]) -> list[list[int]]:
+    """Runs put together where a text in triple quotes goes on from one to the next."""
+    found: list[list[int]] = []
+    is_open = False
+    for run in runs:
+        text = _text(lines, run)
+        is_odd = any(text.count(quotes) % 2 for quotes in _QUOTES)
+        if is_open:
+            found[-1] += run
+        else:
+            found.append(run)
+        is_open = is_open is not is_odd
+    return found
+
+
+def imported(text: str) -> Iterator[tuple[str, str]]:
+    """The names that a text imports, each with the dotted name of what it stands for."""
+    for module, rest in _IMPORT.findall(text):
+        plain = _COMMENT.sub("", rest).replace("(", " ").replace(")", " ").replace("\\", " ").partition(";")[0]
+        for part in plain.split(","):
+            match part.split():
+                case [name, "as", local]:
+                    pass
+                case [name]:
+                    local = name if module else name.partition(".")[0]
+                case _:
+                    continue
+            if name != "*":
+                yield local, f"{module}{'' if not module or module.endswith('.') else '.'}{name}"
+
+
+def _targets(text: str) -> list[str]:
+    """The names on the left of a text's first `=`."""
+    left, equals, _ = text.partition("=")
+    return _NAME.findall(left) if equals and "\n" not in left else []
+
+
+def _text(lines: Sequence[str], numbers: Sequence[int]) -> str:
+    if len(numbers) and numbers[-1] - numbers[0] + 1 == len(numbers):
+        return "\n".join([*lines[numbers[0] - 1 : numbers[-1]], ""])
+    return "\n".join([*(lines[number - 1] for number in numbers), ""])
