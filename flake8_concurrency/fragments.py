@@ -18,7 +18,9 @@ _ATTRIBUTE = re.compile(r"\.\s*([^\W\d]\w*)")
 _GOES_ON = re.compile(r"(?:elif|else|except|finally|case)\b")
 _HEAD = re.compile(r"^[ \t]*(?:async[ \t]+def|(def|class))[ \t]+(\w+)", re.M)
 _METHOD = re.compile(r"^([ \t]+)(?:async[ \t]+)?def[ \t]", re.M)
-_QUOTES = ('"""', "'''")
+_QUOTES = re.compile('"""|' + "'''")
+#: With what a statement may begin besides a word.
+_BEGINS = frozenset("_@\"'")
 _STORED = re.compile(r"\bself\.(\w+)[ \t]*(?::[^=\n]+)?=(?!=)")
 _BOUND = re.compile(r"^[ \t]*(?:(?:async[ \t]+)?def[ \t]+|class[ \t]+)?(\w+)(?=[ \t]*(?:\(|:|=(?!=)|\[))", re.M)
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?import[ \t]+(\([^)]*\)|(?:[^\n\\]|\\\n)*)", re.M)
@@ -196,11 +198,13 @@ def split(lines: Sequence[str], numbers: Sequence[int], indentation: str) -> lis
     width = len(indentation)
     runs: list[list[int]] = []
     is_decorated = False
+    quotes = ""
     for number in numbers:
         line = lines[number - 1]
         begin = line[width : width + 1]
         if (
-            (begin.isalpha() or begin in ("_", "@"))
+            not quotes
+            and (begin.isalpha() or begin in _BEGINS)
             and begin
             and line.startswith(indentation)
             and not _GOES_ON.match(line, width)
@@ -210,22 +214,28 @@ def split(lines: Sequence[str], numbers: Sequence[int], indentation: str) -> lis
             is_decorated = begin == "@"
         if runs:
             runs[-1].append(number)
-    return _whole_quotes(lines, runs)
+        if '"""' in line or "'''" in line:
+            quotes = _open_after(line, quotes)
+    return runs
 
 
-def _whole_quotes(lines: Sequence[str], runs: list[list[int]]) -> list[list[int]]:
-    """Runs put together where a text in triple quotes goes on from one to the next."""
-    found: list[list[int]] = []
-    is_open = False
-    for run in runs:
-        text = _text(lines, run)
-        is_odd = any(text.count(quotes) % 2 for quotes in _QUOTES)
-        if is_open:
-            found[-1] += run
+def _open_after(line: str, quotes: str) -> str:
+    """The triple quotes that are open after a line, before which these are; empty for none."""
+    if not quotes and line.lstrip().startswith("#"):
+        return ""
+    position = 0
+    while True:
+        if quotes:
+            position = line.find(quotes, position)
+            if position < 0:
+                return quotes
+            quotes = ""
         else:
-            found.append(run)
-        is_open = is_open is not is_odd
-    return found
+            found = _QUOTES.search(line, position)
+            if found is None:
+                return ""
+            quotes, position = found.group(), found.start()
+        position += 3
 
 
 def imported(text: str) -> Iterator[tuple[str, str]]:
