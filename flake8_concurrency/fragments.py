@@ -6,6 +6,7 @@ layout misleads (a text in quotes at the left margin), a fragment is no Python, 
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
@@ -14,6 +15,9 @@ from flake8_concurrency.words import words_of
 
 _NAME = re.compile(r"(?<![.\w])[^\W\d]\w*")
 _ATTRIBUTE = re.compile(r"\.\s*([^\W\d]\w*)")
+_PAIR = re.compile(r"([^\W\d]\w*)\s*\.(?=\s*([^\W\d]\w*))")
+_CALLED = re.compile(r"(\w+)[ \t]*\(")
+_SYNTAX = frozenset({"with", "for", "if"})
 #: What goes on with the statement before it.
 _GOES_ON = re.compile(r"(?:elif|else|except|finally|case)\b")
 _HEAD = re.compile(r"^[ \t]*(?:async[ \t]+def|(def|class))[ \t]+(\w+)", re.M)
@@ -92,7 +96,17 @@ class Fragment:
     @cached_property
     def attrs(self) -> set[str]:
         """The words that stand after a dot."""
-        return set(_ATTRIBUTE.findall(self.text))
+        return attributes(self.text)
+
+    @cached_property
+    def pairs(self) -> set[tuple[str, str]]:
+        """The words around each dot."""
+        return pairs(self.text)
+
+    @cached_property
+    def called(self) -> set[str]:
+        """The words before a parenthesis, and those that enter, read or test something."""
+        return {*_CALLED.findall(self.text), *(self.words & _SYNTAX)}
 
     @cached_property
     def imports(self) -> list[tuple[str, str]]:
@@ -115,7 +129,8 @@ class Fragment:
             return [local for local, _ in self.imports]
         if self.name:
             return [self.name]
-        return {*_BOUND.findall(self.text), *_targets(self.text), *(local for local, _ in self.imports)}
+        found = {*_BOUND.findall(self.text), *_targets(self.text), *(local for local, _ in self.imports)}
+        return found.difference(keyword.kwlist)
 
 
 class Fragments:
@@ -135,8 +150,8 @@ class Fragments:
         kind = found[0].kind if len(found) == 1 and found[0].name == name else ""
         return "def" if kind == "async" else kind
 
-    def reach(self, name: str, wanted: Collection[str], most: int) -> list[Fragment]:
-        """What tells of a name and of these attributes, nearest first, and no more lines than `most`.
+    def reach(self, name: str, wanted: Collection[str], most: int, steps: int) -> list[Fragment]:
+        """What tells of a name and of these attributes in so many steps, nearest first, and no more lines than `most`.
 
         A name leads to the fragments that bind it, and an attribute to the methods of that name, or that store it, in
         the classes that are led to.
@@ -146,7 +161,7 @@ class Fragments:
         pending = list(self.named.get(name, ()))
         classes: list[Fragment] = []
         length = 0
-        while pending:
+        for _ in range(steps):
             fresh: list[Fragment] = []
             for fragment in pending:
                 size = len(fragment.own_numbers)
@@ -161,7 +176,9 @@ class Fragments:
             for fragment in fresh:
                 if fragment.kind != "import":
                     attrs |= fragment.attrs
-                    pending += [other for word in sorted(fragment.names & self.named.keys()) for other in self.named[word]]
+                    pending += [
+                        other for word in sorted(fragment.names & self.named.keys()) for other in self.named[word]
+                    ]
             if fresh:
                 for header in classes:
                     by = header.by_attribute
@@ -236,6 +253,16 @@ def _open_after(line: str, quotes: str) -> str:
                 return ""
             quotes, position = found.group(), found.start()
         position += 3
+
+
+def attributes(text: str) -> set[str]:
+    """The words of a text that stand after a dot."""
+    return set(_ATTRIBUTE.findall(text))
+
+
+def pairs(text: str) -> set[tuple[str, str]]:
+    """The words around each dot of a text."""
+    return set(_PAIR.findall(text))
 
 
 def imported(text: str) -> Iterator[tuple[str, str]]:

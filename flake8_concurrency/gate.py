@@ -108,7 +108,7 @@ def could_speak(
             if any(told.blocking for told in abroad.values()):
                 found[rule] = gate
             continue
-        if any(some.isdisjoint(_spelled(group)) for group in gate.context) or not may_be_anchored(gate, some):
+        if any(some.isdisjoint(_spelled(group)) for group in gate.context) or not _may_be_anchored(gate, some):
             continue
         if gate.speaks is not None:
             if gate.speaks not in answered:
@@ -119,8 +119,7 @@ def could_speak(
     return found
 
 
-def may_be_anchored(gate: Gate, some: set[str]) -> bool:
-    """Whether an anchor of a gate occurs among a text's words with what it needs."""
+def _may_be_anchored(gate: Gate, some: set[str]) -> bool:
     needs = gate.needs
     if not needs and ANY not in gate.anchors:
         return not some.isdisjoint(gate.anchors)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from flake8_concurrency.gate import blocking, may_be_anchored
+from flake8_concurrency.gate import blocking
 from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.knowledge.words import ANY, kind_words
 from flake8_concurrency.model.file import FileModel, Run
@@ -23,8 +23,7 @@ from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.options import Options
 from flake8_concurrency.outline import Abroad, Outline, Unit
 from flake8_concurrency.rules.event_loop.blocking_helper import BlockingHelper
-from flake8_concurrency.summaries import Summaries
-from flake8_concurrency.words import words_of
+from flake8_concurrency.summaries import Asking, Summaries
 
 #: What flake8 calls a file that it was not told the name of.
 _NAMELESS = frozenset({"stdin", "-", ""})
@@ -49,17 +48,28 @@ class _Opened:
     def __init__(self, root: str, configured: Mapping[str, Blocking], codes: Collection[str]) -> None:
         self._root = root
         self._run = Run(configured=configured, codes=frozenset(codes))
-        words: set[str] = {name.rpartition(".")[2] for name in configured}
-        words |= kind_words(*_CATEGORIES)
+        self._configured = {name.rpartition(".")[2] for name in configured}
+        words = self._configured | kind_words(*_CATEGORIES)
         self._gate = BlockingHelper.gate_for(configured, codes)
-        self._summaries = Summaries(root, frozenset(words), self._blocking, self._may_block)
+        self._vocabulary = frozenset(words)
+        asking = Asking(self._blocking, self._may_block, self._telling)
+        self._summaries = Summaries(root, self._vocabulary, asking)
         self._project = self._opened()
 
     def _opened(self) -> Project:
         return Project(self._root, self._make, self._summaries)
 
-    def _may_block(self, some: set[str]) -> bool:
-        return may_be_anchored(self._gate, some)
+    def _may_block(self, called: set[str], some: set[str]) -> bool:
+        """Whether something that is called may block, by all the words around it."""
+        anchors = (called & self._gate.anchors) | {ANY}
+        needs = self._gate.needs
+        return any(anchor not in needs or not some.isdisjoint(needs[anchor]) for anchor in anchors)
+
+    def _telling(self, called: set[str]) -> frozenset[str]:
+        """The words of the vocabulary by which what is called may turn out to block."""
+        needs = self._gate.needs
+        needed = (needs[anchor] for anchor in {*called, ANY} & needs.keys())
+        return self._vocabulary.intersection(frozenset().union(*needed)) | self._configured
 
     def _blocking(self, outline: Outline) -> set[Unit]:
         return blocking(self._gate, outline)
@@ -80,10 +90,7 @@ class _Opened:
 
     def around(self, path: str, source: str, tree: ast.Module) -> Around:
         """What the file at a path has from the project."""
-        some = words_of(source)
-        needs = (needed for anchor, needed in self._gate.needs.items() if anchor in some or anchor == ANY)
-        configured = {name.rpartition(".")[2] for name in self._run.configured}
-        abroad, names = self._summaries.imports(tree, path, source, frozenset(configured).union(*needs))
+        abroad, names = self._summaries.imports(tree, path, source)
         if not abroad:
             return Around()
         if len(self._project) > _MOST_MODULES:

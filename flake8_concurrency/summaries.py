@@ -12,20 +12,22 @@ import ast
 import re
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from flake8_concurrency.fragments import Fragment, Fragments
+from flake8_concurrency.fragments import Fragment, Fragments, attributes, pairs
 from flake8_concurrency.model.modules import Place, read
 from flake8_concurrency.outline import Abroad, Outline, Unit, units
-from flake8_concurrency.words import bare
+from flake8_concurrency.words import bare, imported_from, words_of
 
 #: The texts of files with so many lines in all are kept, and the trees of fragments with so many.
 _MOST_LINES = 400_000
 _MOST_PARSED = 60_000
 #: What a name leads to is followed for no more lines than this, nearest first.
-_FARTHEST = 400
+_FARTHEST = 250
+#: And in no more steps than this.
+_MOST_STEPS = 4
 #: A name that can be told only from more lines than this counts as unknown: libcst's parse is what we pay for.
 _LARGEST_PART = 300
 #: Calls are followed through so many other files: hidden ones are one or two deep.
@@ -34,9 +36,19 @@ _DEEPEST = 1
 _MOST_HOPS = 4
 #: A file, and a name that is looked up in it: "" for the file as a whole.
 Name = tuple[str, str]
-#: Tells which units of an outline reach something that blocks: the part of the gate that is asked here.
-Blocks = Callable[[Outline], Collection[Unit]]
-_ATTRIBUTE = re.compile(r"\.\s*([^\W\d]\w*)")
+
+
+class Asking(NamedTuple):
+    """What is asked of those who know what blocks."""
+
+    #: The units of an outline that reach something that blocks: a part of the gate.
+    blocks: Callable[[Outline], Collection[Unit]]
+    #: Whether something that is called may block, by all the words around it.
+    may_block: Callable[[set[str], set[str]], bool]
+    #: The words of kinds by which what is called may turn out to block.
+    telling: Callable[[set[str]], frozenset[str]]
+
+
 #: A function says that it gives nothing that has methods of which we know.
 _GIVES_PLAIN = re.compile(
     r"->\s*[\"']?(?:None|str|int|bool|float|bytes|Any|(?:[dD]ict|[lL]ist|[sS]et|[tT]uple|Optional)\b(?:\[[\sa-z,\[\].|]*\])?)"
@@ -65,55 +77,57 @@ class Imported(NamedTuple):
 class Summaries:
     """The summaries of the files below one root."""
 
-    def __init__(
-        self, root: str, vocabulary: frozenset[str], blocks: Blocks, may_block: Callable[[set[str]], bool]
-    ) -> None:
+    def __init__(self, root: str, vocabulary: frozenset[str], asking: Asking) -> None:
         self._root = root
         self._vocabulary = vocabulary
-        self._spelled = frozenset(word.rpartition(" ")[2] for word in vocabulary)
-        self._blocks = blocks
-        self._may_block = may_block
+        self._asking = asking
         self._read: OrderedDict[str, _File | None] = OrderedDict()
         self._lines = 0
         self._reached: OrderedDict[object, _Reached] = OrderedDict()
         self._parsed = 0
 
-    def imports(self, tree: ast.Module, path: str, text: str, telling: frozenset[str]) -> Imported:
-        """What the names that a file imports from others of the project may contribute; those that matter only.
+    def imports(self, tree: ast.Module, path: str, text: str) -> Imported:
+        """What the names that a file imports from others of the project may contribute; those that matter only."""
+        dotted = pairs(text)
+        wanted = frozenset(attributes(text))
+        telling = self._asking.telling(words_of(text))
+        told = [
+            (local, name, self.of(name, wanted, telling, _DEEPEST))
+            for local, name in self._first_party(_imported(tree), Place(self._root, path), dotted)
+        ]
+        names = frozenset(name for _, name, one in told if one != _NOTHING)
+        return Imported(_by_local((local, one) for local, _, one in told), names)
 
-        Kinds matter that one of the `telling` words names.
+    def _first_party(
+        self, imported: Iterable[tuple[str, str]], place: Place, dotted: Collection[tuple[str, str]]
+    ) -> Iterator[tuple[str, Name]]:
+        """What imports may mean in other files: of a module the names that stand after its own and a dot."""
+        for local, target in imported:
+            found = place.find(target)
+            if found is None or found[0] == place.path:
+                continue
+            path, names = found
+            file = None if names else self._file(path)
+            if names:
+                yield local, (path, names[0])
+            elif file is not None:
+                modules = {local, target.rpartition(".")[2]}
+                for name in sorted({name for module, name in dotted if module in modules} & file.named.keys()):
+                    yield local, (path, name)
+
+    def of(self, name: Name, wanted: frozenset[str], telling: frozenset[str], depth: int, hops: int = 0) -> Abroad:
+        """What a name of a file contributes of which these attributes are asked, through so many other files.
+
+        Of kinds those matter that one of the `telling` words names.
         """
-        wanted = frozenset(_ATTRIBUTE.findall(text))
-        abroad: dict[str, Abroad] = {}
-        names: set[Name] = set()
-        for local, target in _imported(tree):
-            for name in self._names(Place(self._root, path).find(target), path, wanted):
-                told = self.of(name, wanted, _DEEPEST)
-                told = told._replace(words=told.words & telling)
-                if told.words or told.blocking:
-                    names.add(name)
-                    known = abroad.get(local, _NOTHING)
-                    abroad[local] = Abroad(known.words | told.words, known.blocking | told.blocking)
-        return Imported(abroad, frozenset(names))
-
-    def _names(self, found: tuple[str, list[str]] | None, path: str, wanted: Collection[str]) -> list[Name]:
-        """The names of another file that an import may mean: of a module those that are asked of anything."""
-        if found is None or found[0] == path:
-            return []
-        if found[1]:
-            return [(found[0], found[1][0])]
-        file = self._file(found[0])
-        return [] if file is None else [(found[0], name) for name in sorted(file.named.keys() & wanted)]
-
-    def of(self, name: Name, wanted: frozenset[str], depth: int, hops: int = 0) -> Abroad:
-        """What a name of a file contributes of which these attributes are asked, through so many other files."""
         file = self._file(name[0])
         if file is None or name[1] not in file.named:
             return _NOTHING
         on = self._imported_only(file, name[1]) if hops < _MOST_HOPS else None
         if on is not None:
-            return self.of(on, wanted, depth, hops + 1)
-        return self._reaching(file, name[1], wanted, depth).told(name[1])
+            return self.of(on, wanted, telling, depth, hops + 1)
+        told = self._reaching(file, name[1], wanted, telling, depth).told(name[1], telling)
+        return told._replace(words=told.words & telling)
 
     @staticmethod
     def _imported_only(file: _File, name: str) -> Name | None:
@@ -125,26 +139,26 @@ class Summaries:
         on = file.place.find(targets[0]) if len(targets) == 1 else None
         return (on[0], on[1][0]) if on is not None and len(on[1]) == 1 and on[0] != file.place.path else None
 
-    def _reaching(self, file: _File, name: str, wanted: frozenset[str], depth: int) -> _Reached:
+    def _reaching(
+        self, file: _File, name: str, wanted: frozenset[str], telling: frozenset[str], depth: int
+    ) -> _Reached:
         """What a name of a file leads to."""
-        fragments = file.reach(name, wanted, _FARTHEST)
+        fragments = file.reach(name, wanted, _FARTHEST, _MOST_STEPS)
+        abroad: dict[str, Abroad] = {}
         imported = _mentioned(fragments, name) if depth else []
-        first_party = [(local, found) for local, target in imported if (found := file.place.find(target))]
-        # Without imports it makes no difference who asks.
-        asked = wanted if first_party else frozenset()
-        key = (file.place.path, frozenset(fragments), depth, asked)
+        if imported:
+            dotted = set().union(*(fragment.pairs for fragment in fragments))
+            inside = wanted.union(*(fragment.attrs for fragment in fragments))
+            needed = telling | self._asking.telling(_called(fragments))
+            abroad = _by_local(
+                (local, self.of(other, inside, needed, depth - 1))
+                for local, other in self._first_party(imported, file.place, dotted)
+            )
+        key = (file.place.path, frozenset(fragments), frozenset(abroad.items()))
         known = self._reached.get(key)
         if known is not None:
             self._reached.move_to_end(key)
             return known
-        inside = asked.union(*(fragment.attrs for fragment in fragments)) if first_party else asked
-        abroad: dict[str, Abroad] = {}
-        for local, found in first_party:
-            for other in self._names(found, file.place.path, inside):
-                told = self.of(other, inside, depth - 1)
-                if told.words or told.blocking:
-                    before = abroad.get(local, _NOTHING)
-                    abroad[local] = Abroad(before.words | told.words, before.blocking | told.blocking)
         reached = self._reached[key] = _Reached(file, fragments, abroad, self)
         self._parsed += reached.lines
         while self._parsed > _MOST_PARSED and len(self._reached) > 1:
@@ -159,11 +173,9 @@ class Summaries:
         return file is not None and name in file.named and (file.shape(name) == "class" or self._tells(file, name))
 
     def _tells(self, file: _File, name: str) -> bool:
-        fragments = file.reach(name, (), _FARTHEST)
-        words = set().union(*(fragment.words for fragment in fragments))
+        fragments = file.reach(name, (), _FARTHEST, _MOST_STEPS)
         return (
-            not words.isdisjoint(self._spelled)
-            or self._may_block(words)
+            self.may_matter(fragments, {}, self._vocabulary)
             or any(fragment.kind == "class" for fragment in fragments)
             or any(file.place.find(target) for _, target in _mentioned(fragments, name))
         )
@@ -195,7 +207,8 @@ class Summaries:
         return file is not None and file.remembered(name, "", lambda: self._about(file, name, "").bases_matter(name))
 
     def _about(self, file: _File, name: str, attribute: str) -> _Reached:
-        return self._reaching(file, name, frozenset({attribute} if attribute else ()), _DEEPEST)
+        wanted = frozenset({attribute} if attribute else ())
+        return self._reaching(file, name, wanted, self._vocabulary, _DEEPEST)
 
     def part(self, path: str, name: str, attribute: str) -> Part | None:
         """The part of a file that tells what a name is and does; None where it cannot be read or parsed."""
@@ -205,17 +218,31 @@ class Summaries:
 
     # -- for what was reached ----------------------------------------------------------------------------------------
 
-    def may_matter(self, fragments: Iterable[Fragment], abroad: Mapping[str, Abroad]) -> bool:
-        """Whether fragments mention anything that blocks or has a kind that matters."""
-        if abroad:
-            return True
-        words = set().union(*(fragment.words for fragment in fragments))
-        return not words.isdisjoint(self._spelled) or self._may_block(words)
+    def may_matter(self, fragments: Sequence[Fragment], abroad: Mapping[str, Abroad], telling: Collection[str]) -> bool:
+        """Whether fragments mention anything that blocks, or has a kind that one of the `telling` words names."""
+        words = _words(fragments).union(*(told.words for told in abroad.values()))
+        return not words.isdisjoint(telling) or self._calls_blocking(fragments, abroad, words)
+
+    def is_telling(self, fragments: Sequence[Fragment], abroad: Mapping[str, Abroad]) -> bool:
+        """The same, whatever kind it is."""
+        return self.may_matter(fragments, abroad, self._vocabulary)
+
+    def _calls_blocking(self, fragments: Sequence[Fragment], abroad: Mapping[str, Abroad], words: set[str]) -> bool:
+        called = _called(fragments)
+        for name, told in abroad.items():
+            # Of a class that is derived from one of another file anything may be called.
+            if told.blocking and (
+                name in called
+                or not called.isdisjoint(told.blocking)
+                or any(fragment.kind == "class" for fragment in fragments)
+            ):
+                return True
+        return self._asking.may_block(called, words)
 
     def summary(self, tree: ast.Module, text: str, origin: list[int], abroad: Mapping[str, Abroad]) -> _Summary:
         """The summary of a text that was put together of fragments."""
         lines = text.splitlines(keepends=True) if "\f" not in text else [f"{line}\n" for line in text.split("\n")]
-        return _Summary(list(units(tree, lines)), (lines, origin), abroad, self._vocabulary, self._blocks)
+        return _Summary(list(units(tree, lines)), (lines, origin), abroad, self._vocabulary, self._asking.blocks)
 
     def _file(self, path: str) -> _File | None:
         if path in self._read:
@@ -259,9 +286,8 @@ class _Reached:
         self.lines = 1 + sum(len(fragment.own_numbers) for fragment in fragments)
         self._told: dict[str, Abroad] = {}
 
-    @cached_property
-    def _may_matter(self) -> bool:
-        return self._summaries.may_matter(self._fragments, self._abroad)
+    def _may_matter(self, telling: Collection[str]) -> bool:
+        return self._summaries.may_matter(self._fragments, self._abroad, telling)
 
     @cached_property
     def summary(self) -> _Summary | None:
@@ -270,17 +296,18 @@ class _Reached:
         tree = parsed(text)
         return None if tree is None else self._summaries.summary(tree, text, origin, self._abroad)
 
-    def told(self, name: str) -> Abroad:
-        """What the name contributes."""
+    def told(self, name: str, telling: Collection[str]) -> Abroad:
+        """What the name contributes; nothing where it has no kind that one of these words names, and does not block."""
         if name not in self._told:
-            summary = self.summary if self._may_matter else None
-            self._told[name] = _NOTHING if summary is None else summary.told(name)
+            if not self._may_matter(telling):
+                return _NOTHING
+            self._told[name] = _NOTHING if self.summary is None else self.summary.told(name)
         return self._told[name]
 
     def attribute_matters(self, name: str, attribute: str) -> bool:
         """Whether an attribute of a class may block, or have a kind that matters: its own, or of any base."""
         others = any(one.kind == "class" and one.name != name for one in self._fragments)
-        if not (others or self._may_matter):
+        if not (others or self._summaries.is_telling(self._fragments, self._abroad)):
             return False
         # What cannot be told may be anything.
         return self.summary is None or self.summary.attribute_matters(name, attribute)
@@ -288,6 +315,35 @@ class _Reached:
     def bases_matter(self, name: str) -> bool:
         """Whether a class may derive from one of the vocabulary, or from one of another file that matters."""
         return self.summary is None or self.summary.bases_matter(name)
+
+
+def _by_local(told: Iterable[tuple[str, Abroad]]) -> dict[str, Abroad]:
+    """What matters, by the name that a file gives it: several modules of a package may have one."""
+    found: dict[str, Abroad] = {}
+    for local, one in told:
+        if one != _NOTHING:
+            before = found.get(local, _NOTHING)
+            found[local] = Abroad(before.words | one.words, before.blocking | one.blocking)
+    return found
+
+
+def _words(fragments: Sequence[Fragment]) -> set[str]:
+    """The words of fragments: of what is imported only what is mentioned, with the package that it comes from."""
+    found = set().union(*(fragment.words for fragment in fragments if fragment.kind != "import"))
+    for _, target in _mentioned(fragments, ""):
+        parts = target.split(".")
+        found.update(parts)
+        if parts[0]:
+            found.add(imported_from(parts[0]))
+    return found
+
+
+def _called(fragments: Sequence[Fragment]) -> set[str]:
+    """The words by which fragments call something, also where it has another name there."""
+    called = set().union(*(fragment.called for fragment in fragments))
+    others = (fragment.imports if fragment.kind == "import" else () for fragment in fragments)
+    called |= {target.rpartition(".")[2] for some in others for local, target in some if local in called}
+    return called.union(*(fragment.words for fragment in fragments if not fragment.kind))
 
 
 def _mentioned(fragments: Iterable[Fragment], name: str) -> list[tuple[str, str]]:
@@ -308,7 +364,7 @@ class _Summary:
         source: tuple[list[str], list[int]],
         abroad: Mapping[str, Abroad],
         vocabulary: frozenset[str],
-        blocks: Blocks,
+        blocks: Callable[[Outline], Collection[Unit]],
     ) -> None:
         self.abroad = abroad
         #: The lines of its text, and where they stand in the file.
