@@ -154,36 +154,36 @@ class Fragments:
         """What tells of a name and of these attributes in so many steps, nearest first, and no more lines than `most`.
 
         A name leads to the fragments that bind it, and an attribute to the methods of that name, or that store it, in
-        the classes that are led to.
+        the classes that are led to. Imports count for nothing, and a class and its methods are one step.
         """
         found: dict[Fragment, None] = {}
         attrs: set[str] = {*wanted, *SPECIAL}
-        pending = list(self.named.get(name, ()))
         classes: list[Fragment] = []
-        length = 0
+        pending = list(self.named.get(name, ()))
         for _ in range(steps):
-            fresh: list[Fragment] = []
-            for fragment in pending:
-                size = len(fragment.own_numbers)
-                if fragment in found or length + size > most:
-                    continue
-                length += size
-                found[fragment] = None
-                fresh.append(fragment)
-                if fragment.kind == "class":
-                    classes.append(fragment)
-            pending = []
-            for fragment in fresh:
-                if fragment.kind != "import":
-                    attrs |= fragment.attrs
-                    pending += [
-                        other for word in sorted(fragment.names & self.named.keys()) for other in self.named[word]
-                    ]
-            if fresh:
-                for header in classes:
-                    by = header.by_attribute
-                    pending += [other for word in sorted(by.keys() & attrs) for other in by[word]]
-                pending = [fragment for fragment in pending if fragment not in found]
+            names: set[str] = set()
+            while pending:
+                fresh: list[Fragment] = []
+                for fragment in pending:
+                    if len(fragment.own_numbers) > most:
+                        continue
+                    most -= len(fragment.own_numbers)
+                    found[fragment] = None
+                    fresh.append(fragment)
+                    names |= fragment.names & self.named.keys()
+                    if fragment.kind == "class":
+                        classes.append(fragment)
+                attrs = attrs.union(*(fragment.attrs for fragment in fresh))
+                members = (
+                    one
+                    for header in classes
+                    for word in sorted(header.by_attribute.keys() & attrs)
+                    for one in header.by_attribute[word]
+                )
+                pending = [one for one in dict.fromkeys(members) if one not in found] if fresh else []
+            named = [fragment for word in sorted(names) for fragment in self.named[word]]
+            found |= dict.fromkeys(fragment for fragment in named if fragment.kind == "import")
+            pending = [fragment for fragment in dict.fromkeys(named) if fragment not in found]
         return list(found)
 
     def put_together(self, some: Collection[Fragment]) -> tuple[str, list[int]]:

@@ -25,9 +25,9 @@ from flake8_concurrency.words import bare, imported_from, words_of
 _MOST_LINES = 400_000
 _MOST_PARSED = 60_000
 #: What a name leads to is followed for no more lines than this, nearest first.
-_FARTHEST = 250
+_FARTHEST = 200
 #: And in no more steps than this.
-_MOST_STEPS = 4
+_MOST_STEPS = 3
 #: A name that can be told only from more lines than this counts as unknown: libcst's parse is what we pay for.
 _LARGEST_PART = 300
 #: Calls are followed through so many other files: hidden ones are one or two deep.
