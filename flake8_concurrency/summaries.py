@@ -25,7 +25,7 @@ from flake8_concurrency.words import bare, imported_from, words_of
 _MOST_LINES = 400_000
 _MOST_PARSED = 60_000
 #: What a name leads to is followed for no more lines than this, nearest first.
-_FARTHEST = 200
+_FARTHEST = 150
 #: And in no more steps than this.
 _MOST_STEPS = 3
 #: A name that can be told only from more lines than this counts as unknown: libcst's parse is what we pay for.
