@@ -20,14 +20,14 @@ _CALLED = re.compile(r"(\w+)[ \t]*\(")
 _SYNTAX = frozenset({"with", "for", "if"})
 #: What goes on with the statement before it.
 _GOES_ON = re.compile(r"(?:elif|else|except|finally|case)\b")
-_HEAD = re.compile(r"^[ \t]*(?:async[ \t]+def|(def|class))[ \t]+(\w+)", re.M)
-_METHOD = re.compile(r"^([ \t]+)(?:async[ \t]+)?def[ \t]", re.M)
+_HEAD = re.compile(r"^[ \t]*(?:async[ \t]+def|(def|class))[ \t]+(\w+)", re.MULTILINE)
+_METHOD = re.compile(r"^([ \t]+)(?:async[ \t]+)?def[ \t]", re.MULTILINE)
 _QUOTES = re.compile('"""|' + "'''")
 #: With what a statement may begin besides a word.
 _BEGINS = frozenset("_@\"'")
 _STORED = re.compile(r"\bself\.(\w+)[ \t]*(?::[^=\n]+)?=(?!=)")
-_BOUND = re.compile(r"^[ \t]*(?:(?:async[ \t]+)?def[ \t]+|class[ \t]+)?(\w+)(?=[ \t]*(?:\(|:|=(?!=)|\[))", re.M)
-_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?import[ \t]+(\([^)]*\)|(?:[^\n\\]|\\\n)*)", re.M)
+_BOUND = re.compile(r"^[ \t]*(?:(?:async[ \t]+)?def[ \t]+|class[ \t]+)?(\w+)(?=[ \t]*(?:\(|:|=(?!=)|\[))", re.MULTILINE)
+_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?import[ \t]+(\([^)]*\)|(?:[^\n\\]|\\\n)*)", re.MULTILINE)
 _COMMENT = re.compile(r"#.*")
 #: Methods that run without their name standing where they are used.
 SPECIAL = frozenset(
@@ -127,8 +127,8 @@ class Fragment:
         """The names that it binds in its module."""
         if self.kind == "import":
             return [local for local, _ in self.imports]
-        if self.name:
-            return [self.name]
+        if self.name or self._lines[self.numbers[0] - 1].startswith(("'", '"')):
+            return [self.name] if self.name else []
         found = {*_BOUND.findall(self.text), *_targets(self.text), *(local for local, _ in self.imports)}
         return found.difference(keyword.kwlist)
 

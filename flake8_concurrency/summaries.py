@@ -1,9 +1,8 @@
-"""What the other files of a project may contribute to a file: told from their text, and where that is not enough from
-the `ast` trees of the few fragments that matter.
+"""What the other files of a project may contribute to a file, told from their text as far as that is enough.
 
-libcst parses a part of another file only where a summary says that a name of it can matter: something that blocks
-stands in what the name leads to. What a name leads to is found by how the text is laid out (see `fragments`); most of
-it mentions nothing that blocks, and is never parsed.
+What a name leads to is found by how the text is laid out (see `fragments`). Most of it mentions nothing that blocks,
+and is never parsed; of the rest the `ast` trees tell. libcst parses a part of another file only where a summary says
+that a name of it can matter: something that blocks stands in what the name leads to.
 """
 
 from __future__ import annotations
