@@ -274,9 +274,10 @@ def _leaving_on_loop(outline: Outline) -> set[Unit]:
     return _entering(fresh, {unit for unit, call in leaving if call.on_loop}, outline)
 
 
-def blocking(rule: type[Rule], outline: Outline, configured: Collection[str], codes: Collection[str]) -> set[Unit]:
+def blocking(gate: Gate, outline: Outline) -> set[Unit]:
     """The units that reach what a rule about helpers looks for, through sync code."""
-    gate = rule.gate_for(configured, codes)
+    # Of many hundred anchors a text has few.
+    gate = gate._replace(anchors=gate.anchors & {*outline.words, ANY})
     anchors = outline.other_names(_live(gate, outline))
     fresh = [
         unit

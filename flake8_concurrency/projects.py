@@ -14,7 +14,7 @@ import libcst as cst
 
 from flake8_concurrency.gate import blocking
 from flake8_concurrency.knowledge.schema import Blocking
-from flake8_concurrency.knowledge.words import kind_words
+from flake8_concurrency.knowledge.words import ANY, kind_words
 from flake8_concurrency.model.file import FileModel, Run
 from flake8_concurrency.model.modules import Place, root_of
 from flake8_concurrency.model.positions import Positions
@@ -23,7 +23,7 @@ from flake8_concurrency.model.tree import Tree
 from flake8_concurrency.options import Options
 from flake8_concurrency.outline import Abroad, Outline, Unit
 from flake8_concurrency.rules.event_loop.blocking_helper import BlockingHelper
-from flake8_concurrency.summaries import Summaries
+from flake8_concurrency.summaries import Asking, Summaries
 
 #: What flake8 calls a file that it was not told the name of.
 _NAMELESS = frozenset({"stdin", "-", ""})
@@ -48,16 +48,31 @@ class _Opened:
     def __init__(self, root: str, configured: Mapping[str, Blocking], codes: Collection[str]) -> None:
         self._root = root
         self._run = Run(configured=configured, codes=frozenset(codes))
-        words: set[str] = {name.rpartition(".")[2] for name in configured}
-        words |= kind_words(*_CATEGORIES)
-        self._summaries = Summaries(root, frozenset(words), self._blocking)
+        self._configured = {name.rpartition(".")[2] for name in configured}
+        words = self._configured | kind_words(*_CATEGORIES)
+        self._gate = BlockingHelper.gate_for(configured, codes)
+        self._vocabulary = frozenset(words)
+        asking = Asking(self._blocking, self._may_block, self._telling)
+        self._summaries = Summaries(root, self._vocabulary, asking)
         self._project = self._opened()
 
     def _opened(self) -> Project:
         return Project(self._root, self._make, self._summaries)
 
+    def _may_block(self, called: set[str], some: set[str]) -> bool:
+        """Whether something that is called may block, by all the words around it."""
+        anchors = (called & self._gate.anchors) | {ANY}
+        needs = self._gate.needs
+        return any(anchor not in needs or not some.isdisjoint(needs[anchor]) for anchor in anchors)
+
+    def _telling(self, called: set[str]) -> frozenset[str]:
+        """The words of the vocabulary by which what is called may turn out to block."""
+        needs = self._gate.needs
+        needed = (needs[anchor] for anchor in {*called, ANY} & needs.keys())
+        return self._vocabulary.intersection(frozenset().union(*needed)) | self._configured
+
     def _blocking(self, outline: Outline) -> set[Unit]:
-        return blocking(BlockingHelper, outline, self._run.configured, self._run.codes)
+        return blocking(self._gate, outline)
 
     def _make(self, path: str, about: tuple[str, str], elsewhere: Elsewhere) -> FileModel | None:
         """The model of a part of another file; None where it cannot be read or parsed."""
@@ -73,14 +88,14 @@ class _Opened:
         memo = elsewhere.project.memo
         return FileModel(module_tree, positions, run=self._run, elsewhere=elsewhere, memo=memo)
 
-    def around(self, path: str, tree: ast.Module) -> Around:
+    def around(self, path: str, source: str, tree: ast.Module) -> Around:
         """What the file at a path has from the project."""
-        abroad = self._summaries.imports(tree, path)
+        abroad, names = self._summaries.imports(tree, path, source)
         if not abroad:
             return Around()
         if len(self._project) > _MOST_MODULES:
             self._project = self._opened()
-        return Around(abroad, Elsewhere(self._project, Place(self._root, path)))
+        return Around(abroad, Elsewhere(self._project, Place(self._root, path), names))
 
 
 _CATEGORIES = ("sleep", "http", "subprocess", "database", "client", "primitive", "configured", "file", "stat")
@@ -99,7 +114,7 @@ def around(filename: str, source: str, tree: ast.Module, options: Options, codes
     path = os.path.realpath(filename)
     if root is None or not path.startswith(root.rstrip(os.sep) + os.sep):
         return Around()
-    return _open(root, options, codes).around(path, tree)
+    return _open(root, options, codes).around(path, source, tree)
 
 
 @lru_cache(maxsize=4)

@@ -1,32 +1,58 @@
-"""What the other files of a project may contribute to a file, told from their `ast` trees alone.
+"""What the other files of a project may contribute to a file, told from their text as far as that is enough.
 
-libcst parses another file only where a summary says that a name of it can matter: something that blocks stands in what
-the name leads to.
+What a name leads to is found by how the text is laid out (see `fragments`). Most of it mentions nothing that blocks,
+and is never parsed; of the rest the `ast` trees tell. libcst parses a part of another file only where a summary says
+that a name of it can matter: something that blocks stands in what the name leads to.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from flake8_concurrency.fragments import Fragment, Fragments, attributes, pairs
 from flake8_concurrency.model.modules import Place, read
 from flake8_concurrency.outline import Abroad, Outline, Unit, units
-from flake8_concurrency.words import FUNCTIONS, bare
+from flake8_concurrency.words import bare, imported_from, words_of
 
-#: Outlines of so many lines are kept: they hold the whole tree of a file.
-_MOST_LINES = 100_000
+#: The texts of files with so many lines in all are kept, and the trees of fragments with so many.
+_MOST_LINES = 400_000
+_MOST_PARSED = 60_000
+#: What a name leads to is followed for no more lines than this, nearest first.
+_FARTHEST = 150
+#: And in no more steps than this.
+_MOST_STEPS = 3
 #: A name that can be told only from more lines than this counts as unknown: libcst's parse is what we pay for.
 _LARGEST_PART = 300
 #: Calls are followed through so many other files: hidden ones are one or two deep.
 _DEEPEST = 1
+#: A name that is only imported, to be imported from there, leads on; through no more files than this.
+_MOST_HOPS = 4
 #: A file, and a name that is looked up in it: "" for the file as a whole.
-_Name = tuple[str, str]
-#: Tells which units of an outline reach something that blocks: the part of the gate that is asked here.
-Blocks = Callable[[Outline], Collection[Unit]]
+Name = tuple[str, str]
+
+
+class Asking(NamedTuple):
+    """What is asked of those who know what blocks."""
+
+    #: The units of an outline that reach something that blocks: a part of the gate.
+    blocks: Callable[[Outline], Collection[Unit]]
+    #: Whether something that is called may block, by all the words around it.
+    may_block: Callable[[set[str], set[str]], bool]
+    #: The words of kinds by which what is called may turn out to block.
+    telling: Callable[[set[str]], frozenset[str]]
+
+
+#: A function says that it gives nothing that has methods of which we know.
+_GIVES_PLAIN = re.compile(
+    r"->\s*[\"']?(?:None|str|int|bool|float|bytes|Any|(?:[dD]ict|[lL]ist|[sS]et|[tT]uple|Optional)\b(?:\[[\sa-z,\[\].|]*\])?)"
+    r"(?:\s*\|\s*None)?[\"']?\s*:"
+)
 
 
 class Part(NamedTuple):
@@ -38,94 +64,191 @@ class Part(NamedTuple):
     lines: list[int]
 
 
+class Imported(NamedTuple):
+    """What a file imports from others of its project, as far as it matters."""
+
+    #: By the names that the file gives them.
+    abroad: dict[str, Abroad]
+    #: The names of other files that matter.
+    names: frozenset[Name]
+
+
 class Summaries:
     """The summaries of the files below one root."""
 
-    def __init__(self, root: str, vocabulary: frozenset[str], blocks: Blocks) -> None:
+    def __init__(self, root: str, vocabulary: frozenset[str], asking: Asking) -> None:
         self._root = root
         self._vocabulary = vocabulary
-        self._blocks = blocks
+        self._asking = asking
         self._read: OrderedDict[str, _File | None] = OrderedDict()
         self._lines = 0
-        self._told: dict[tuple[_Name, int], Abroad] = {}
+        self._reached: OrderedDict[object, _Reached] = OrderedDict()
+        self._parsed = 0
 
-    def imports(self, tree: ast.Module, path: str) -> dict[str, Abroad]:
+    def imports(self, tree: ast.Module, path: str, text: str) -> Imported:
         """What the names that a file imports from others of the project may contribute; those that matter only."""
-        return self._abroad(_first_party(tree, Place(self._root, path)), _DEEPEST)
+        dotted = pairs(text)
+        wanted = frozenset(attributes(text))
+        telling = self._asking.telling(words_of(text))
+        told = [
+            (local, name, self.of(name, wanted, telling, _DEEPEST))
+            for local, name in self._first_party(_imported(tree), Place(self._root, path), dotted)
+        ]
+        names = frozenset(name for _, name, one in told if one != _NOTHING)
+        return Imported(_by_local((local, one) for local, _, one in told), names)
 
-    def _abroad(self, imported: Iterable[tuple[str, _Name]], depth: int) -> dict[str, Abroad]:
-        found: dict[str, Abroad] = {}
-        for local, name in imported:
-            told = self.of(name, depth)
-            if told.words or told.blocking:
-                known = found.get(local, _NOTHING)
-                found[local] = Abroad(known.words | told.words, known.blocking | told.blocking)
-        return found
+    def _first_party(
+        self, imported: Iterable[tuple[str, str]], place: Place, dotted: Collection[tuple[str, str]]
+    ) -> Iterator[tuple[str, Name]]:
+        """What imports may mean in other files: of a module the names that stand after its own and a dot."""
+        for local, target in imported:
+            found = place.find(target)
+            if found is None or found[0] == place.path:
+                continue
+            path, names = found
+            file = None if names else self._file(path)
+            if names:
+                yield local, (path, names[0])
+            elif file is not None:
+                modules = {local, target.rpartition(".")[2]}
+                for name in sorted({name for module, name in dotted if module in modules} & file.named.keys()):
+                    yield local, (path, name)
+
+    def of(self, name: Name, wanted: frozenset[str], telling: frozenset[str], depth: int, hops: int = 0) -> Abroad:
+        """What a name of a file contributes of which these attributes are asked, through so many other files.
+
+        Of kinds those matter that one of the `telling` words names.
+        """
+        file = self._file(name[0])
+        if file is None or name[1] not in file.named:
+            return _NOTHING
+        on = self._imported_only(file, name[1]) if hops < _MOST_HOPS else None
+        if on is not None:
+            return self.of(on, wanted, telling, depth, hops + 1)
+        told = self._reaching(file, name[1], wanted, telling, depth).told(name[1], telling)
+        return told._replace(words=told.words & telling)
+
+    @staticmethod
+    def _imported_only(file: _File, name: str) -> Name | None:
+        """Where a name of a file comes from that the file only imports from the project."""
+        found = file.named[name]
+        if len(found) != 1 or found[0].kind != "import":
+            return None
+        targets = [target for local, target in found[0].imports if local == name]
+        on = file.place.find(targets[0]) if len(targets) == 1 else None
+        return (on[0], on[1][0]) if on is not None and len(on[1]) == 1 and on[0] != file.place.path else None
+
+    def _reaching(
+        self, file: _File, name: str, wanted: frozenset[str], telling: frozenset[str], depth: int
+    ) -> _Reached:
+        """What a name of a file leads to."""
+        fragments = file.reach(name, wanted, _FARTHEST, _MOST_STEPS)
+        abroad: dict[str, Abroad] = {}
+        imported = _mentioned(fragments, name) if depth else []
+        if imported:
+            dotted = set().union(*(fragment.pairs for fragment in fragments))
+            inside = wanted.union(*(fragment.attrs for fragment in fragments))
+            needed = telling | self._asking.telling(_called(fragments))
+            abroad = _by_local(
+                (local, self.of(other, inside, needed, depth - 1))
+                for local, other in self._first_party(imported, file.place, dotted)
+            )
+        key = (file.place.path, frozenset(fragments), frozenset(abroad.items()))
+        known = self._reached.get(key)
+        if known is not None:
+            self._reached.move_to_end(key)
+            return known
+        reached = self._reached[key] = _Reached(file, fragments, abroad, self)
+        self._parsed += reached.lines
+        while self._parsed > _MOST_PARSED and len(self._reached) > 1:
+            self._parsed -= self._reached.popitem(last=False)[1].lines
+        return reached
+
+    # -- what the model asks -----------------------------------------------------------------------------------------
 
     def matters(self, path: str, name: str) -> bool:
         """Whether it can make a difference what a name of a file is."""
-        told = self.of((path, name), _DEEPEST)
-        return bool(told.words or told.blocking)
+        file = self._file(path)
+        return file is not None and name in file.named and (file.shape(name) == "class" or self._tells(file, name))
+
+    def _tells(self, file: _File, name: str) -> bool:
+        fragments = file.reach(name, (), _FARTHEST, _MOST_STEPS)
+        return (
+            self.may_matter(fragments, {}, self._vocabulary)
+            or any(fragment.kind == "class" for fragment in fragments)
+            or any(file.place.find(target) for _, target in _mentioned(fragments, name))
+        )
 
     def shape(self, path: str, name: str) -> str:
         """Whether a name of a file is surely a function (`def`) or a class (`class`); empty when it is neither."""
         file = self._file(path)
-        return "" if file is None else file.shapes.get(name, "")
+        return "" if file is None else file.shape(name)
 
     def gives_kind(self, path: str, name: str) -> bool:
         """Whether a name of a file has a kind that matters, or gives one."""
-        return bool(self.of((path, name), _DEEPEST).words)
+        file = self._file(path)
+        if file is None or any(
+            fragment.kind == "def" and _GIVES_PLAIN.search(fragment.text) for fragment in file.named.get(name, ())
+        ):
+            return False
+        return self.matters(path, name)
 
     def attribute_matters(self, path: str, name: str, attribute: str) -> bool:
         """Whether it can make a difference what an attribute of a class is."""
-        summary = self._summary(path, _DEEPEST)
-        return summary is not None and summary.attribute_matters(name, attribute)
+        file = self._file(path)
+        return file is not None and file.remembered(
+            name, attribute, lambda: self._about(file, name, attribute).attribute_matters(name, attribute)
+        )
 
     def bases_matter(self, path: str, name: str) -> bool:
         """Whether it can make a difference what a class derives from."""
-        summary = self._summary(path, _DEEPEST)
-        return summary is not None and summary.bases_matter(name)
+        file = self._file(path)
+        return file is not None and file.remembered(name, "", lambda: self._about(file, name, "").bases_matter(name))
 
-    def of(self, name: _Name, depth: int) -> Abroad:
-        """What a name of a file contributes, with what it leads to through so many other files."""
-        found = self._told.get((name, depth))
-        if found is None:
-            summary = self._summary(name[0], depth)
-            found = _NOTHING if summary is None else summary.told(name[1])
-            self._told[name, depth] = found
-        return found
+    def _about(self, file: _File, name: str, attribute: str) -> _Reached:
+        wanted = frozenset({attribute} if attribute else ())
+        return self._reaching(file, name, wanted, self._vocabulary, _DEEPEST)
 
     def part(self, path: str, name: str, attribute: str) -> Part | None:
         """The part of a file that tells what a name is and does; None where it cannot be read or parsed."""
-        summary = self._summary(path, _DEEPEST)
+        file = self._file(path)
+        summary = None if file is None else self._about(file, name, attribute).summary
         return None if summary is None else summary.part(name, attribute)
 
-    def _summary(self, path: str, depth: int) -> _Summary | None:
-        file = self._file(path)
-        if file is None:
-            return None
-        found = file.summaries.get(depth)
-        if found is None:
-            abroad = self._abroad(file.imported, depth - 1) if depth else {}
-            for known in file.summaries.values():
-                if known.abroad == abroad:
-                    found = known
-                    break
-            else:
-                found = _Summary(file, abroad, self._vocabulary, self._blocks)
-            file.summaries[depth] = found
-        return found
+    # -- for what was reached ----------------------------------------------------------------------------------------
+
+    def may_matter(self, fragments: Sequence[Fragment], abroad: Mapping[str, Abroad], telling: Collection[str]) -> bool:
+        """Whether fragments mention anything that blocks, or has a kind that one of the `telling` words names."""
+        words = _words(fragments).union(*(told.words for told in abroad.values()))
+        return not words.isdisjoint(telling) or self._calls_blocking(fragments, abroad, words)
+
+    def is_telling(self, fragments: Sequence[Fragment], abroad: Mapping[str, Abroad]) -> bool:
+        """The same, whatever kind it is."""
+        return self.may_matter(fragments, abroad, self._vocabulary)
+
+    def _calls_blocking(self, fragments: Sequence[Fragment], abroad: Mapping[str, Abroad], words: set[str]) -> bool:
+        called = _called(fragments)
+        for name, told in abroad.items():
+            # Of a class that is derived from one of another file anything may be called.
+            if told.blocking and (
+                name in called
+                or not called.isdisjoint(told.blocking)
+                or any(fragment.kind == "class" for fragment in fragments)
+            ):
+                return True
+        return self._asking.may_block(called, words)
+
+    def summary(self, tree: ast.Module, text: str, origin: list[int], abroad: Mapping[str, Abroad]) -> _Summary:
+        """The summary of a text that was put together of fragments."""
+        lines = text.splitlines(keepends=True) if "\f" not in text else [f"{line}\n" for line in text.split("\n")]
+        return _Summary(list(units(tree, lines)), (lines, origin), abroad, self._vocabulary, self._asking.blocks)
 
     def _file(self, path: str) -> _File | None:
         if path in self._read:
             self._read.move_to_end(path)
             return self._read[path]
         text = read(path)
-        tree = None if text is None else parsed(text)
-        found = None
-        if text is not None and tree is not None:
-            found = _File(text.splitlines(keepends=True), tree, Place(self._root, path))
-        self._read[path] = found
+        found = self._read[path] = None if text is None else _File(text, Place(self._root, path))
         self._lines += 0 if found is None else len(found.lines)
         while self._lines > _MOST_LINES and len(self._read) > 1:
             _, dropped = self._read.popitem(last=False)
@@ -133,34 +256,124 @@ class Summaries:
         return found
 
 
-class _File:
-    """A file that was read, and what is known of it: more, the more files are looked into."""
+class _File(Fragments):
+    """A file that was read, and what its imports see."""
 
-    def __init__(self, lines: list[str], tree: ast.Module, place: Place) -> None:
-        self.lines = lines
-        self.units = list(units(tree, lines))
-        self.imported = list(_first_party(tree, place))
-        self.summaries: dict[int, _Summary] = {}
-        self.shapes: dict[str, str] = {}
-        for unit in self.units:
-            for name in unit.provides_names if unit.header is None else ():
-                known = "def" if isinstance(unit.node, FUNCTIONS) else "class"
-                is_plain = isinstance(unit.node, (*FUNCTIONS, ast.ClassDef)) and unit.node.name == name
-                self.shapes[name] = known if is_plain and name not in self.shapes else ""
+    def __init__(self, text: str, place: Place) -> None:
+        super().__init__(text)
+        self.place = place
+        self._known: dict[tuple[str, str], bool] = {}
+
+    def remembered(self, name: str, attribute: str, ask: Callable[[], bool]) -> bool:
+        """An answer about a class, found once."""
+        key = (name, attribute)
+        if key not in self._known:
+            self._known[key] = ask()
+        return self._known[key]
+
+
+class _Reached:
+    """What a name leads to in one file."""
+
+    def __init__(
+        self, file: _File, fragments: list[Fragment], abroad: Mapping[str, Abroad], summaries: Summaries
+    ) -> None:
+        self._file = file
+        self._fragments = fragments
+        self._abroad = abroad
+        self._summaries = summaries
+        self.lines = 1 + sum(len(fragment.own_numbers) for fragment in fragments)
+        self._told: dict[str, Abroad] = {}
+
+    def _may_matter(self, telling: Collection[str]) -> bool:
+        return self._summaries.may_matter(self._fragments, self._abroad, telling)
+
+    @cached_property
+    def summary(self) -> _Summary | None:
+        """What its trees tell; None where it is no Python."""
+        text, origin = self._file.put_together(self._fragments)
+        tree = parsed(text)
+        return None if tree is None else self._summaries.summary(tree, text, origin, self._abroad)
+
+    def told(self, name: str, telling: Collection[str]) -> Abroad:
+        """What the name contributes; nothing where it has no kind that one of these words names, and does not block."""
+        if name not in self._told:
+            if not self._may_matter(telling):
+                return _NOTHING
+            self._told[name] = _NOTHING if self.summary is None else self.summary.told(name)
+        return self._told[name]
+
+    def attribute_matters(self, name: str, attribute: str) -> bool:
+        """Whether an attribute of a class may block, or have a kind that matters: its own, or of any base."""
+        others = any(one.kind == "class" and one.name != name for one in self._fragments)
+        if not (others or self._summaries.is_telling(self._fragments, self._abroad)):
+            return False
+        # What cannot be told may be anything.
+        return self.summary is None or self.summary.attribute_matters(name, attribute)
+
+    def bases_matter(self, name: str) -> bool:
+        """Whether a class may derive from one of the vocabulary, or from one of another file that matters."""
+        return self.summary is None or self.summary.bases_matter(name)
+
+
+def _by_local(told: Iterable[tuple[str, Abroad]]) -> dict[str, Abroad]:
+    """What matters, by the name that a file gives it: several modules of a package may have one."""
+    found: dict[str, Abroad] = {}
+    for local, one in told:
+        if one != _NOTHING:
+            before = found.get(local, _NOTHING)
+            found[local] = Abroad(before.words | one.words, before.blocking | one.blocking)
+    return found
+
+
+def _words(fragments: Sequence[Fragment]) -> set[str]:
+    """The words of fragments: of what is imported only what is mentioned, with the package that it comes from."""
+    found = set().union(*(fragment.words for fragment in fragments if fragment.kind != "import"))
+    for _, target in _mentioned(fragments, ""):
+        parts = target.split(".")
+        found.update(parts)
+        if parts[0]:
+            found.add(imported_from(parts[0]))
+    return found
+
+
+def _called(fragments: Sequence[Fragment]) -> set[str]:
+    """The words by which fragments call something, also where it has another name there."""
+    called = set().union(*(fragment.called for fragment in fragments))
+    others = (fragment.imports if fragment.kind == "import" else () for fragment in fragments)
+    called |= {target.rpartition(".")[2] for some in others for local, target in some if local in called}
+    return called.union(*(fragment.words for fragment in fragments if not fragment.kind))
+
+
+def _mentioned(fragments: Iterable[Fragment], name: str) -> list[tuple[str, str]]:
+    """What fragments import of what they mention, each with the dotted name of what it stands for."""
+    some = list(fragments)
+    names = {name}.union(*(fragment.names for fragment in some if fragment.kind != "import"))
+    return list(
+        dict.fromkeys((local, target) for fragment in some for local, target in fragment.imports if local in names)
+    )
 
 
 class _Summary:
-    """What the names of one file lead to."""
+    """What names lead to in the fragments that one of them reaches."""
 
-    def __init__(self, file: _File, abroad: Mapping[str, Abroad], vocabulary: frozenset[str], blocks: Blocks) -> None:
+    def __init__(
+        self,
+        parts: list[Unit],
+        source: tuple[list[str], list[int]],
+        abroad: Mapping[str, Abroad],
+        vocabulary: frozenset[str],
+        blocks: Callable[[Outline], Collection[Unit]],
+    ) -> None:
         self.abroad = abroad
-        self._lines = file.lines
-        self._outline = Outline(file.units, abroad)
+        #: The lines of its text, and where they stand in the file.
+        self._lines, self._origin = source
+        self._outline = Outline(parts, abroad)
         self._vocabulary = vocabulary
         self._blocks = blocks
         self._methods: dict[Unit, list[Unit]] = {}
         self._mattering: dict[tuple[str, str], bool] = {}
-        for unit in file.units:
+        for unit in parts:
             if unit.header is not None:
                 self._methods.setdefault(unit.header, []).append(unit)
 
@@ -223,7 +436,8 @@ class _Summary:
             fresh = set().union(*reached) - kept
             if sum(unit.text.count("\n") for unit in kept) > _LARGEST_PART:
                 return None
-        return _cut(self._outline.units, kept, self._lines)
+        part = _cut(self._outline.units, kept, self._lines)
+        return part._replace(lines=[self._origin[min(number, len(self._origin)) - 1] for number in part.lines])
 
     def attribute_matters(self, name: str, attribute: str) -> bool:
         """Whether an attribute of a class may block, or have a kind that matters: its own, or of any base."""
@@ -240,7 +454,7 @@ class _Summary:
             parts = [part for unit in some for part in (unit, *self._methods.get(unit, ()))]
             having = [part for part in parts if attribute in part.provides_attrs]
             if having:
-                return any(part in self._reaching or any(self._kind_words(attribute, [part])[:2]) for part in having)
+                return any(part in self._reaching or any(self._kind_words(attribute, [part])) for part in having)
         return is_open
 
     def bases_matter(self, name: str) -> bool:
@@ -311,13 +525,9 @@ def parsed(text: str) -> ast.Module | None:
         return None
 
 
-def _first_party(tree: ast.Module, place: Place) -> Iterator[tuple[str, _Name]]:
-    """The names that a file imports from the project, each with where it comes from."""
-    for statement in _imports(tree):
-        for local, target in _targets(statement):
-            found = place.find(target)
-            if found is not None and found[0] != place.path:
-                yield local, (found[0], found[1][0] if found[1] else "")
+def _imported(tree: ast.Module) -> list[tuple[str, str]]:
+    """The names that a file imports, each with the dotted name of what it stands for."""
+    return list(dict.fromkeys(one for statement in _imports(tree) for one in _targets(statement)))
 
 
 def _targets(statement: ast.Import | ast.ImportFrom) -> Iterable[tuple[str, str]]:

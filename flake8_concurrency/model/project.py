@@ -8,7 +8,7 @@ tree for nodes of this one. Files are read and parsed, never imported.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -247,9 +247,11 @@ class Project:
 class Elsewhere:
     """The project as one of its files sees it."""
 
-    def __init__(self, project: Project, place: Place) -> None:
+    def __init__(self, project: Project, place: Place, names: Collection[tuple[str, str]] | None = None) -> None:
         self.project = project
         self._place = place
+        #: The names of other files that matter to this one, where they have been found out: of a file that is linted.
+        self._names = names
         self._found: dict[str, Kind | None] = {}
 
     def imported(self, target: str) -> Kind | None:
@@ -266,7 +268,7 @@ class Elsewhere:
         if found is None or not found[1]:
             return None
         path, names = found
-        if path == self._place.path or not self.project.outline.matters(path, names[0]):
+        if path == self._place.path or not self._matters(path, names[0]):
             return None
         module = self.project.module(path, names[0])
         shape = self.project.outline.shape(path, names[0])
@@ -278,6 +280,9 @@ class Elsewhere:
         for name in names[1:]:
             kind = attribute(kind, name)
         return kind
+
+    def _matters(self, path: str, name: str) -> bool:
+        return (path, name) in self._names if self._names is not None else self.project.outline.matters(path, name)
 
 
 def attribute(kind: Kind | None, name: str) -> Kind | None:
