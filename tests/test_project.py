@@ -310,6 +310,24 @@ def test_the_option_names_the_root_or_turns_it_off(tmp_path: Path) -> None:
     assert found(users, Options(project_root=str(root / "else"))) == []
 
 
+def test_other_files_are_asked_only_of_what_async_code_uses(tmp_path: Path) -> None:
+    shared = """
+        import subprocess
+
+        git = subprocess.Popen(["git", "status"])
+        """
+    user = """
+        from app.shared import git
+
+        def wait():
+            git.communicate()
+        """
+    beside = "\n        async def other(): ...\n"
+    root = project(tmp_path, {"app/shared.py": shared, "app/user.py": user, "app/beside.py": user + beside})
+    assert found(root / "app/user.py") == []
+    assert found(root / "app/beside.py") == [(4, "CNC208")]
+
+
 def test_the_option_accepts_a_directory_auto_or_off(tmp_path: Path) -> None:
     assert parse_project_root("auto") == ""
     assert parse_project_root("off") == "off"
