@@ -263,8 +263,7 @@ class LockOrder:
         """Whether rows are locked in order before, or something else is: then this waits for nobody."""
         order = self._file.tree.order
         own = set(self._file.tree.within(node))
-        locking = [call for call in self._file.locks.locking_calls(function) if isinstance(call, cst.Call)]
-        for call in locking:
+        for call in self._file.locks.locking_calls(function):
             if order(call) < order(node) and call not in own:
                 chain, _ = self._file.locked_queries.chain(call)
                 if node not in self._file.tree.within(chain):

@@ -141,21 +141,23 @@ class Locks:
         found = self._taking.get(function)
         if found is None:
             self._taking[function] = False
-            found = self._taking[function] = any(True for _ in self.locking_calls(function))
+            blocks = (node for node in self._file.tree.within(function.node.body) if isinstance(node, cst.With))
+            found = any(True for _ in self.locking_calls(function)) or any(map(self._enters_lock, blocks))
+            self._taking[function] = found
         return found
 
-    def locking_calls(self, function: FunctionInfo) -> Iterator[cst.Call | cst.With]:
-        """The calls of a function that take a lock, in the functions nested in it too, and each `with self._lock:`."""
+    def locking_calls(self, function: FunctionInfo) -> Iterator[cst.Call]:
+        """The calls of a function that take a lock, in the functions nested in it too; not `with self._lock:`."""
         for node in self._file.tree.within(function.node.body):
             if node.__class__ is cst.Call:
                 assert isinstance(node, cst.Call)
                 callee = self._file.callee(node)
                 if is_locking(node) or (callee is not None and self.takes(callee)) or self._is_added_key(node):
                     yield node
-            elif isinstance(node, cst.With) and any(
-                not isinstance(i.item, cst.Call) and self._is_lock(i.item) for i in node.items
-            ):
-                yield node
+
+    def _enters_lock(self, block: cst.With) -> bool:
+        """Whether a block takes a lock, other than what a call gives."""
+        return any(not isinstance(item.item, cst.Call) and self._is_lock(item.item) for item in block.items)
 
     def _is_added_key(self, call: cst.Call) -> bool:
         """`if not cache.add(key, 1): return`: only one caller gets the key."""

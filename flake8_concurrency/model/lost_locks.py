@@ -171,13 +171,12 @@ class LostLocks:
         order = self._file.tree.order
         if self._file.function_of(read.sent) is not function:
             # What gives the row locks it too.
-            return sum(order(call) < order(write) for call in self._locking(function)) > 1
+            return sum(order(call) < order(write) for call in self._file.locks.locking_calls(function)) > 1
         within = set(self._file.tree.within(end))
-        return any(order(end) < order(call) < order(write) and call not in within for call in self._locking(function))
-
-    def _locking(self, function: FunctionInfo) -> list[cst.Call]:
-        """The calls of a function that lock something; those that stand for a `with` are asked about elsewhere."""
-        return [call for call in self._file.locks.locking_calls(function) if isinstance(call, cst.Call)]
+        return any(
+            order(end) < order(call) < order(write) and call not in within
+            for call in self._file.locks.locking_calls(function)
+        )
 
     # -- computed under the lock, written when it is gone -------------------------------------------------------------
 

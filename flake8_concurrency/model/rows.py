@@ -280,9 +280,6 @@ class Rows:
             return True
         order = self._file.tree.order
         for call in self._file.locks.locking_calls(function):
-            # What stands for the lock of an earlier `with` is no call of the text, and that lock has been let go.
-            if call not in self._file.tree.parents:
-                continue
             if order(call) < order(node) and not self._locks_another(call, read, row):
                 return True
         if any(order(call) < order(node) and self._file.claims.locks_by_update(call, row) for call in function.calls):
@@ -331,10 +328,8 @@ class Rows:
             return self._file.locks.held(call)
         return self.is_guarded(function, call, read, "", depth + 1)
 
-    def _locks_another(self, call: cst.Call | cst.With, read: Read, row: str) -> bool:
+    def _locks_another(self, call: cst.Call, read: Read, row: str) -> bool:
         """Whether a locking call surely locks another row: one of the same class, chosen by other means."""
-        if isinstance(call, cst.With):
-            return False
         if called_name(call) in ("refresh", "refresh_from_db", "arefresh_from_db"):
             target = (
                 call.func.value if called_name(call) != "refresh" and isinstance(call.func, cst.Attribute) else None
