@@ -104,7 +104,7 @@ class Beyond:
             places = pending.popleft()
             last = places[-1]
             if last.module is not None:
-                for leaf in self._model(last).functions.leaves(last.function):
+                for leaf in self._model(last).functions.entered_leaves(last.function):
                     if leaf.fact.category in _LIGHT and len(places) > _LONGEST_TO_FILES:
                         continue
                     found.setdefault(leaf.fact.category, (places, leaf))

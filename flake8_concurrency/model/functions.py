@@ -107,6 +107,26 @@ class Functions:
             self._leaves[function] = tuple({(leaf.node, leaf.fact.category): leaf for leaf in found}.values())
         return self._leaves[function]
 
+    def entered_leaves(self, function: FunctionInfo) -> Iterator[Leaf]:
+        """What blocks in a function's own code, whoever calls it.
+
+        Not what it does to a file only where a parameter is of one type (`if isinstance(image, Path):`): as a rule the
+        callers in async code give it something else.
+        """
+        for leaf in self.leaves(function):
+            if leaf.fact.category not in _LIGHT or not self._is_for_one_type(leaf.node, function):
+                yield leaf
+
+    def _is_for_one_type(self, node: cst.CSTNode, function: FunctionInfo) -> bool:
+        child = node
+        for parent in self._tree.ancestors(node):
+            if parent is function.node:
+                return False
+            if isinstance(parent, cst.If) and child is parent.body and _tests_type(parent.test, function):
+                return True
+            child = parent
+        return False
+
     def _running(self, function: FunctionInfo) -> Iterator[cst.CSTNode]:
         """The function's own nodes, without those of generators that somebody else may read."""
         for node in function.own:
@@ -198,7 +218,7 @@ class Functions:
             pending: deque[tuple[FunctionInfo, tuple[Step, ...]]] = deque([(function, ())])
             while pending:
                 current, steps = pending.popleft()
-                for leaf in self.leaves(current):
+                for leaf in self.entered_leaves(current):
                     found.setdefault(leaf.fact.category, Chain(steps, leaf))
                 for step in self.steps(current):
                     if step.function not in seen:
@@ -210,6 +230,18 @@ class Functions:
 
 #: What counts for less than anything else that a function does.
 _LIGHT = {"file": 1, "stat": 2}
+
+
+def _tests_type(test: cst.BaseExpression, function: FunctionInfo) -> bool:
+    """Whether a test asks for the type of a parameter, among other things that must be so."""
+    while isinstance(test, cst.BooleanOperation) and isinstance(test.operator, cst.And):
+        if _tests_type(test.right, function):
+            return True
+        test = test.left
+    if not isinstance(test, cst.Call) or last_name(test.func) != "isinstance" or not test.args:
+        return False
+    tested = test.args[0].value
+    return isinstance(tested, cst.Name) and any(param.name.value == tested.value for param in function.params)
 
 
 def _weight(chain: Chain) -> tuple[int, int]:
