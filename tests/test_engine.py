@@ -33,6 +33,31 @@ def in_async(*lines: str) -> str:
     return HEADER + "async def f(x):\n" + "".join(f"    {line}\n" for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("awaited", "is_opened"),
+    [
+        ("self._connect()", True),
+        ("asyncio.wait_for(self.client.open_session(key), 5)", True),
+        ("asyncio.to_thread(self.make_client, key)", True),
+        ("self.connection.fetch(key)", False),
+        ("asyncio.wait_for(self.fetch(key, self.client.name), 5)", False),
+    ],
+)
+def test_of_what_is_missing_only_what_is_opened_is_reported_unasked(awaited: str, is_opened: bool) -> None:
+    source = f"""
+    import asyncio
+
+    class Store:
+        async def value(self, key):
+            if self._value is None:
+                self._value = await {awaited}
+            return self._value
+    """
+    source = textwrap.dedent(source)
+    assert [one.code for one in lint(source)] == ["CNC502"] * is_opened
+    assert [one[2] for one in places(source)] == ["CNC502"]
+
+
 def test_findings_come_in_order_of_position_and_once() -> None:
     source = in_async("time.sleep(1); time.sleep(2)", "subprocess.run(x)", "time.sleep(3)")
     found = places(source)

@@ -7,11 +7,17 @@ import re
 from collections.abc import Collection
 
 from flake8_concurrency.model.entrances import is_of_a_life
-from flake8_concurrency.model.pieces import below, local_names, remembered, stored_name
+from flake8_concurrency.model.locks import words
+from flake8_concurrency.model.pieces import below, last_name, local_names, remembered, stored_name
 from flake8_concurrency.model.shared_state import FILLING, TAKING
 
 #: A test may be hidden in a function that only returns something.
 ANCHORS = frozenset({"await", "async", "return"})
+#: The words of what opens something: of two that are opened at once, one is lost.
+OPENING = frozenset(
+    """connect connection open create start launch spawn login init initialize build aenter dial acquire pool session
+    engine browser client""".split()
+)
 #: What shows that something may wait.
 WAITING = frozenset({"await", "async"})
 #: Methods that show that an object belongs to whoever iterates over it.
@@ -90,8 +96,10 @@ def asks_check(root: ast.AST) -> Collection[str]:
 
 
 def asks_fill(root: ast.AST) -> Collection[str]:
-    """Something for a function that tests state, waits, and puts what it waited for in its place."""
+    """Something for a function that tests state, waits for something to be opened, and puts that in its place."""
     for function in _entered_often(root):
+        if not any(isinstance(node, ast.Await) and _may_open(node) for node in below(function)):
+            continue
         own = _own_names(function)
         tested: dict[str, int] = {}
         for node in below(function):
@@ -108,6 +116,11 @@ def asks_fill(root: ast.AST) -> Collection[str]:
                 if any(tested.get(state, line + 1) <= line for state in states) and _is_awaited(node.value, awaited):
                     return {_AWAIT}
     return ()
+
+
+def _may_open(wait: ast.Await) -> bool:
+    names = {last_name(node) for node in below(wait)}
+    return any(not OPENING.isdisjoint(words(name)) for name in names)
 
 
 def _awaited_locals(function: ast.AST) -> set[str]:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
+from flake8_concurrency.model.awaited_shapes import OPENING
 from flake8_concurrency.model.bindings import Binding
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.facts import DICT, LIST, SET
 from flake8_concurrency.model.flow import Condition
 from flake8_concurrency.model.leaving import leaves
-from flake8_concurrency.model.locks import called_name
+from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.shared_state import FILLING, Write
 from flake8_concurrency.model.spelling import last_name, text
 from flake8_concurrency.model.tree import COMPREHENSIONS
@@ -35,6 +36,8 @@ _State = cst.Name | cst.Attribute | cst.Subscript
 
 #: Locals are followed so many steps back.
 _DEEPEST = 3
+#: What runs or waits for what it is given.
+_HANDED_ON = frozenset("wait_for shield to_thread run_in_executor run_sync create_task ensure_future".split())
 
 
 class Stale(NamedTuple):
@@ -160,13 +163,16 @@ class StaleReads:
         return found
 
     def is_filled(self, stale: Stale) -> bool:
-        """Whether what was missing is put in its place, made of what was waited for: `self.x = await connect()`."""
+        """Whether what was missing is opened and put in its place: `self.x = await connect()`.
+
+        Two of those that open are one too many. What is only asked for is the same twice, and nothing is lost.
+        """
         write = stale.write
         if write.how != "set" or write.value is None or write.value is stale.write.node:
             return False
         if self._tree.statement(write.value) is not write.node or not self._tests_absence(stale):
             return False
-        return any(map(self._is_awaited, self._tree.within(write.value)))
+        return any(map(self._is_opened, self._tree.within(write.value)))
 
     def _tests_absence(self, stale: Stale) -> bool:
         """Whether the test asks whether something is there, and reads the very place that is written."""
@@ -185,14 +191,21 @@ class StaleReads:
             for part in [test, *self._tree.within(test)]
         ) or isinstance(test, cst.Name | cst.Attribute | cst.Subscript)
 
-    def _is_awaited(self, node: cst.CSTNode, depth: int = 0) -> bool:
-        """Whether an expression waits, or is a local made of what was waited for."""
+    def _is_opened(self, node: cst.CSTNode, depth: int = 0) -> bool:
+        """Whether an expression waits for something to be opened, or is a local made of what was waited for."""
         if isinstance(node, cst.Await):
-            return True
+            return self._opens(node.expression)
         if not isinstance(node, cst.Name) or depth > _DEEPEST:
             return False
         values = (binding.value for binding in self._file.names.reaching(node) or () if binding.value is not None)
-        return any(self._is_awaited(part, depth + 1) for value in values for part in self._tree.within(value))
+        return any(self._is_opened(part, depth + 1) for value in values for part in self._tree.within(value))
+
+    def _opens(self, node: cst.BaseExpression) -> bool:
+        """Whether a call opens something, going by its name, or by that of what it is given to run."""
+        name = last_name(node.func if isinstance(node, cst.Call) else node)
+        if isinstance(node, cst.Call) and name in _HANDED_ON:
+            return any(self._opens(arg.value) for arg in node.args)
+        return not OPENING.isdisjoint(words(name))
 
     def _is_same(self, one: Stale, other: Stale) -> bool:
         """Whether one repair mends both: they begin with the same test, or wait at the same place."""

@@ -66,9 +66,10 @@ class CheckAwaitAct(Rule):
             return await PROFILES[user]
 
     Known limits:
-        Of itself it reports what is missing, waited for and then put in its place (`if self.x is None: self.x = await
-        connect()`). Named in `--concurrency-enable` it reports flags and what awaited methods set as well: there one
-        finding in four is arguable, and nearly all async code has to be looked at for it.
+        Of itself it reports what is missing, opened and then put in its place (`if self.x is None: self.x = await
+        connect()`), going by the name of what is awaited: two are open then, and one is lost. Named in
+        `--concurrency-enable` it reports whatever is fetched (`PROFILES[user] = await fetch(user)`), flags and what
+        awaited methods set as well: half of that is harmless, done twice or by one task alone.
         State is an attribute of the object or the class, a variable of the module, one of a function around that other
         tasks see, what is in one of these, and what a framework keeps for all requests (`request.app.state`). Silent
         are: what only start-up, shutdown, loops without an end and the like do, going by their names and callers;
