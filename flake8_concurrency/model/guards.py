@@ -209,6 +209,10 @@ class Guards:
         """
         if not self._is_gone_over(access.node) or not self.is_entered_bare(access.function):
             return False
+        inner = [part for part in self._file.ancestors(access.node) if isinstance(part, cst.FunctionDef | cst.Lambda)]
+        if len(inner) > 1:
+            # What is defined here may be called elsewhere: `condition.wait_for(drained)` holds the lock.
+            return False
         resizing = [other for other in accesses if other.is_write and self._resizes(other.node)]
         return all(other.function is not access.function for other in resizing) and any(
             lock in other.held and not is_of_a_life(other.function) for other in resizing
