@@ -56,11 +56,21 @@ class Settled:
             return any(_has_ended(name, one) for one in conditions) or self._was_ended(name, call)
         if self._file.is_a(subject, _LOCK):
             return self._is_new(subject, call)
+        if func.attr.value == "put" and self._has_room(subject, call):
+            return True
         asking = {f"{name}.{method}": answer for method, answer in _ASKS.get(func.attr.value, {}).items()}
         return any(
             isinstance(test, cst.Call) and asking.get(dotted(test.func)) is truth
             for test, truth in self._file.flow.conditions(call)
         )
+
+    def _has_room(self, queue: cst.BaseExpression, call: cst.Call) -> bool:
+        """Whether the function made a queue for as many items as something has: `Queue(len(jobs))`."""
+        bindings = (self._file.names.reaching(queue) or ()) if isinstance(queue, cst.Name) else ()
+        made = bindings[0].value if len(bindings) == 1 else None
+        if not isinstance(made, cst.Call) or self._file.function_of(made) is not self._file.function_of(call):
+            return False
+        return any(isinstance(part, cst.Call) and called_name(part) == "len" for part in self._file.tree.within(made))
 
     def _was_ended(self, name: str, call: cst.Call) -> bool:
         """`kill()` then `wait()`: the process is gone, this only takes its status."""

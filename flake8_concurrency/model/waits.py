@@ -14,7 +14,7 @@ from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.calls import argument, literal, passes_unknown
 from flake8_concurrency.model.futures import EXECUTOR
 from flake8_concurrency.model.locks import called_name, words
-from flake8_concurrency.model.spelling import dotted, last_name, text
+from flake8_concurrency.model.spelling import dotted
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -175,29 +175,6 @@ class Waits:
             if isinstance(parent, cst.With) and any(self._file.is_a(item.item, EXECUTOR) for item in parent.items):
                 return parent
         return None
-
-    def finds_queue_ready(self, call: cst.Call) -> bool:
-        """Whether a queue that the function asked whether it is `empty()`, or made with room for all that it puts."""
-        function = self._file.function_of(call)
-        if function is None or not isinstance(call.func, cst.Attribute):
-            return False
-        queue = call.func.value
-        if last_name(call.func) == "get":
-            order = self._file.tree.order
-            return any(
-                last_name(one.func) == "empty"
-                and isinstance(one.func, cst.Attribute)
-                and text(one.func.value) == text(queue)
-                and order(one) < order(call)
-                for one in function.calls
-            )
-        bindings = (self._file.names.reaching(queue) or ()) if isinstance(queue, cst.Name) else ()
-        return len(bindings) == 1 and any(
-            isinstance(node, cst.Call) and last_name(node.func) == "len"
-            for made in (bindings[0].value,)
-            if isinstance(made, cst.Call) and self._file.function_of(made) is function
-            for node in self._file.tree.within(made)
-        )
 
     def _has_bounded_twin(self, call: cst.Call) -> bool:
         """`f.result()` where `timeout is None`, `f.result(timeout)` where it is not."""

@@ -76,9 +76,9 @@ class BlockingPrimitive(Rule):
     Known limits:
         `with lock:` around a few statements is the idiom, also in async code, and is not reported. What the file does
         not show to be a primitive for threads is not reported, nor is a wait that the code has just seen to be over
-        (`if future.done():`, `queue.empty()`), nor `put()` into a queue made with room for `len(...)` items.
-        A wait inside a function of the file is CNC409. In async code this rule speaks instead
-        of those about waits without a timeout, because no timeout makes such a wait right. Waiting for the loop itself
+        (`if future.done():`, `queue.empty()`), nor `put()` into a queue made with room for `len(...)` items. A wait
+        inside a function of the file is CNC409. In async code this rule speaks instead of those about waits without a
+        timeout, because no timeout makes such a wait right. Waiting for the loop itself
         (`asyncio.run_coroutine_threadsafe(...).result()`) is CNC508.
     """
 
@@ -90,11 +90,5 @@ class BlockingPrimitive(Rule):
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         for leaf in self.file.blocking_in(node):
             if leaf.fact.category == "primitive" and not self.file.event_loops.waits_on_itself(leaf.node):
-                if isinstance(leaf.node, cst.Call) and self._is_ready(leaf.name, leaf.node):
-                    continue
                 call = f"{leaf}, which joins its workers," if leaf.name.endswith("Executor.__exit__") else leaf
                 self.report(leaf.node, call=call, twin=leaf.fact.twin)
-
-    def _is_ready(self, name: str, call: cst.Call) -> bool:
-        """Whether a queue is known to have an item, or room for one."""
-        return name.rpartition(".")[0].endswith("Queue") and self.file.waits.finds_queue_ready(call)

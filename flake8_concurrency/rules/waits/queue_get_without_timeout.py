@@ -63,9 +63,9 @@ class QueueGetWithoutTimeout(Rule):
 
     Known limits:
         A loop that leaves when it gets a certain item (None, a marker, anything false) is silent, and so is a queue
-        that something in the file puts None or a marker into, and an endless loop in a daemon thread. Silent as
-        well: `get()` where the function has asked that queue whether it is `empty()`, and `put()` into a queue that the
-        function made with room for `len(...)` items. In async code the call is CNC407.
+        that something in the file puts None or a marker into, and an endless loop in a daemon thread. Silent as well:
+        `get()` where the queue was just seen not to be `empty()`, and `put()` into a queue that the function made with
+        room for `len(...)` items. In async code the call is CNC407.
     """
 
     code = "CNC205"
@@ -79,7 +79,7 @@ class QueueGetWithoutTimeout(Rule):
 
     def visit_Call(self, node: cst.Call) -> None:
         leaf = self.file.waits.unbounded_leaf(node, QUEUES)
-        if leaf is None or self.file.sentinels.ends_wait(node) or self.file.waits.finds_queue_ready(node):
+        if leaf is None or self.file.sentinels.ends_wait(node):
             return
         gets = leaf.name.endswith(".get")
         other, error = ("fills", "Empty") if gets else ("empties", "Full")
