@@ -45,6 +45,7 @@ class Functions:
     """Summaries of the functions of one file, each computed once."""
 
     def __init__(self, file: FileModel, configured: Mapping[str, Blocking]) -> None:
+        self._file = file
         self._tree = file.tree
         self._definitions = file.definitions
         self._kinds = file.kinds
@@ -118,14 +119,8 @@ class Functions:
                 yield leaf
 
     def _is_for_one_type(self, node: cst.CSTNode, function: FunctionInfo) -> bool:
-        child = node
-        for parent in self._tree.ancestors(node):
-            if parent is function.node:
-                return False
-            if isinstance(parent, cst.If) and child is parent.body and _tests_type(parent.test, function):
-                return True
-            child = parent
-        return False
+        conditions = self._file.flow.conditions(node)
+        return any(condition.truth and _tests_type(condition.test, function) for condition in conditions)
 
     def _running(self, function: FunctionInfo) -> Iterator[cst.CSTNode]:
         """The function's own nodes, without those of generators that somebody else may read."""
@@ -233,11 +228,7 @@ _LIGHT = {"file": 1, "stat": 2}
 
 
 def _tests_type(test: cst.BaseExpression, function: FunctionInfo) -> bool:
-    """Whether a test asks for the type of a parameter, among other things that must be so."""
-    while isinstance(test, cst.BooleanOperation) and isinstance(test.operator, cst.And):
-        if _tests_type(test.right, function):
-            return True
-        test = test.left
+    """`isinstance(image, Path)`, where `image` is a parameter."""
     if not isinstance(test, cst.Call) or last_name(test.func) != "isinstance" or not test.args:
         return False
     tested = test.args[0].value

@@ -22,8 +22,6 @@ CHANGING = frozenset(
 )
 #: What a loop goes over of a dict: it breaks where a key comes or goes meanwhile.
 VIEWS = frozenset("items keys values".split())
-#: Methods that change which keys a dict has. Those of a list break no loop over it.
-RESIZING = frozenset("setdefault pop popitem clear update".split())
 #: Methods in which nobody else has the object yet, or any more.
 ALONE = frozenset(
     """__init__ __new__ __post_init__ __attrs_post_init__ __del__ __repr__ __str__ __getstate__ __setstate__ __copy__
@@ -209,9 +207,8 @@ class Guards:
         """
         if not self._is_gone_over(access.node) or not self.is_entered_bare(access.function):
             return False
-        inner = [part for part in self._file.ancestors(access.node) if isinstance(part, cst.FunctionDef | cst.Lambda)]
-        if len(inner) > 1:
-            # What is defined here may be called elsewhere: `condition.wait_for(drained)` holds the lock.
+        if self._file.function_of(access.node) is not access.function:
+            # What a method defines may be called elsewhere: `condition.wait_for(drained)` holds the lock.
             return False
         resizing = [other for other in accesses if other.is_write and self._resizes(other.node)]
         return all(other.function is not access.function for other in resizing) and any(
@@ -228,10 +225,10 @@ class Guards:
         return isinstance(around, cst.For | cst.CompFor) and around.iter is call
 
     def _resizes(self, node: cst.Attribute) -> bool:
-        """Whether a write in place brings a key into a dict, or takes one out."""
+        """Whether a write in place may bring a key into a dict, or take one out: `d[key] = 1`, `d.pop(key)`."""
         parent = self._file.parent(node)
         if isinstance(parent, cst.Attribute):
-            return parent.attr.value in RESIZING
+            return True
         return isinstance(parent, cst.Subscript) and isinstance(self._file.parent(parent), cst.AssignTarget | cst.Del)
 
     def _is_compound(self, access: Access) -> bool:

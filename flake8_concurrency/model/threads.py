@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from flake8_concurrency.model.calls import literal
+from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.spelling import dotted, last_name
 from flake8_concurrency.model.tree import COMPREHENSIONS
 
@@ -77,10 +77,8 @@ class Threads:
 
     def _serves(self, call: cst.Call) -> bool:
         """Whether the thread runs a server till it is stopped: one for each address, and no pool can take turns."""
-        return any(
-            arg.keyword is not None and arg.keyword.value == "target" and last_name(arg.value) == "serve_forever"
-            for arg in call.args
-        )
+        target = argument(call, 1, "target")
+        return target is not None and last_name(target) == "serve_forever"
 
     def _item_of(self, iterable: cst.BaseExpression) -> str:
         """The data that a loop goes through, if it is a parameter or what a call gives."""
