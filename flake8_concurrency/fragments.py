@@ -11,10 +11,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 
-from flake8_concurrency.words import words_of
+from flake8_concurrency.words import SPECIAL, attributes_in, names_in, words_of
 
-_NAME = re.compile(r"(?<![.\w])[^\W\d]\w*")
-_ATTRIBUTE = re.compile(r"\.\s*([^\W\d]\w*)")
 _PAIR = re.compile(r"([^\W\d]\w*)\s*\.(?=\s*([^\W\d]\w*))")
 _CALLED = re.compile(r"(\w+)[ \t]*\(")
 _SYNTAX = frozenset({"with", "for", "if"})
@@ -29,11 +27,6 @@ _STORED = re.compile(r"\bself\.(\w+)[ \t]*(?::[^=\n]+)?=(?!=)")
 _BOUND = re.compile(r"^[ \t]*(?:(?:async[ \t]+)?def[ \t]+|class[ \t]+)?(\w+)(?=[ \t]*(?:\(|:|=(?!=)|\[))", re.MULTILINE)
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?import[ \t]+(\([^)]*\)|(?:[^\n\\]|\\\n)*)", re.MULTILINE)
 _COMMENT = re.compile(r"#.*")
-#: Methods that run without their name standing where they are used.
-SPECIAL = frozenset(
-    """__init__ __new__ __post_init__ __attrs_post_init__ model_post_init __enter__ __exit__ __call__ __iter__ __next__
-    __getitem__ __truediv__""".split()
-)
 
 
 class Fragment:
@@ -91,12 +84,12 @@ class Fragment:
     @cached_property
     def names(self) -> set[str]:
         """The words that stand anywhere but after a dot."""
-        return set(_NAME.findall(self.text))
+        return names_in(self.text)
 
     @cached_property
     def attrs(self) -> set[str]:
         """The words that stand after a dot."""
-        return attributes(self.text)
+        return set(attributes_in(self.text))
 
     @cached_property
     def pairs(self) -> set[tuple[str, str]]:
@@ -255,11 +248,6 @@ def _open_after(line: str, quotes: str) -> str:
         position += 3
 
 
-def attributes(text: str) -> set[str]:
-    """The words of a text that stand after a dot."""
-    return set(_ATTRIBUTE.findall(text))
-
-
 def pairs(text: str) -> set[tuple[str, str]]:
     """The words around each dot of a text."""
     return set(_PAIR.findall(text))
@@ -281,10 +269,10 @@ def imported(text: str) -> Iterator[tuple[str, str]]:
                 yield local, f"{module}{'' if not module or module.endswith('.') else '.'}{name}"
 
 
-def _targets(text: str) -> list[str]:
+def _targets(text: str) -> Collection[str]:
     """The names on the left of a text's first `=`."""
     left, equals, _ = text.partition("=")
-    return _NAME.findall(left) if equals and "\n" not in left else []
+    return names_in(left) if equals and "\n" not in left else []
 
 
 def _text(lines: Sequence[str], numbers: Sequence[int]) -> str:

@@ -19,16 +19,6 @@ from flake8_concurrency import words
 from flake8_concurrency.rule import Answering
 from flake8_concurrency.words import FUNCTIONS, Called, Function
 
-# Each of these begins with something that a search finds fast: the text is read four times in less time than once with
-# one expression for all. Most texts are ASCII, for which the first two are faster still.
-_NAME = {
-    True: re.compile(r"(?<![.\w])[A-Za-z_]\w*", re.ASCII),
-    False: re.compile(r"(?<![.\w])[^\W\d]\w*"),
-}
-_ATTRIBUTE = {
-    True: re.compile(r"\.\s*([A-Za-z_]\w*)", re.ASCII),
-    False: re.compile(r"\.\s*([^\W\d]\w*)"),
-}
 _OWN = re.compile(r"self(?<!\wself)\s*\.\s*([^\W\d]\w*)")
 _OWN_OF_CLASS = re.compile(r"cls(?<!\wcls)\s*\.\s*([^\W\d]\w*)")
 _FILLING = rf"\s*\.\s*(?:{'|'.join(sorted(words.FILLING))})\("
@@ -36,11 +26,6 @@ _FILLING = rf"\s*\.\s*(?:{'|'.join(sorted(words.FILLING))})\("
 _FILLED = re.compile(r"\.([^\W\d]\w*)" + _FILLING)
 #: Names that a function fills: `TASKS.append(`, `TASKS[key] = `.
 _FILLED_NAME = re.compile(r"(?<![\w.])([^\W\d]\w*)(?:" + _FILLING + r"|\[[^\]\n]*\]\s*=(?!=))")
-#: Methods that run without their name standing where they are used.
-_SPECIAL = frozenset(
-    """__init__ __new__ __post_init__ __enter__ __aenter__ __exit__ __aexit__ __call__ __iter__ __aiter__ __next__
-    __anext__ __getitem__ __await__ __truediv__""".split()
-)
 #: Words that mean an object of the class around.
 _RECEIVERS = frozenset({"self", "cls", "super"})
 #: Words in a callee by which a method calls another one of its own object.
@@ -97,11 +82,11 @@ class Unit:
     @cached_property
     def names(self) -> set[str]:
         """The words that stand anywhere but after a dot."""
-        return set(_NAME[self.text.isascii()].findall(self.text))
+        return words.names_in(self.text)
 
     @cached_property
     def _attributes(self) -> list[str]:
-        return _ATTRIBUTE[self.text.isascii()].findall(self.text)
+        return words.attributes_in(self.text)
 
     @cached_property
     def attrs(self) -> set[str]:
@@ -177,7 +162,7 @@ class Unit:
         if isinstance(node, FUNCTIONS):
             if word == node.name:
                 return self._result
-            special = node.name in _SPECIAL and word in self.provides_names
+            special = node.name in words.SPECIAL and word in self.provides_names
             return {*self.bound(word), *(self._result if special else ())}
         return self.bound(word) or self.names | self.attrs
 
@@ -272,7 +257,7 @@ def _class_units(node: ast.ClassDef, lines: Sequence[str]) -> Iterator[Unit]:
         unit.provides_attrs.add(method.name)
         if method.name in header.names:
             unit.provides_names.add(method.name)
-        if method.name in _SPECIAL:
+        if method.name in words.SPECIAL:
             unit.provides_names.add(node.name)
         yield unit
 

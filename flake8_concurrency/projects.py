@@ -90,9 +90,6 @@ class _Opened:
 
     def around(self, path: str, source: str, tree: ast.Module) -> Around:
         """What the file at a path has from the project."""
-        if "async" not in source:
-            # Nothing of the other files is looked for but what async code uses of them.
-            return Around()
         abroad, names = self._summaries.imports(tree, path, source)
         if not abroad:
             return Around()

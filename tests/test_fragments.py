@@ -25,6 +25,17 @@ except ImportError:
 
 LIMIT = 3
 
+if fast:
+    MODE = 1
+else:
+    OTHER = 2
+
+def twice():
+    return 1
+
+def twice():
+    return 2
+
 @decorated(
     1
 )
@@ -60,7 +71,15 @@ async def last():
 
 @pytest.mark.parametrize(
     ("name", "shape"),
-    [("first", "def"), ("second", "def"), ("Store", "class"), ("last", "def"), ("LIMIT", ""), ("no_function", "")],
+    [
+        ("first", "def"),
+        ("second", "def"),
+        ("Store", "class"),
+        ("last", "def"),
+        ("LIMIT", ""),
+        ("twice", ""),
+        ("no_function", ""),
+    ],
 )
 def test_names_are_told_by_the_layout(name: str, shape: str) -> None:
     assert shape == Fragments(SOURCE).shape(name)
@@ -90,6 +109,10 @@ def test_a_name_leads_to_what_it_mentions_and_to_the_imports_of_that() -> None:
     assert "fast = None" in text
     assert "LIMIT = 3" in text
     assert "Store" not in text
+
+
+def test_a_statement_goes_on_with_its_else() -> None:
+    assert "OTHER = 2" in put_together("MODE")
 
 
 def test_it_leads_no_further_than_so_many_steps_and_lines() -> None:

@@ -41,7 +41,7 @@ def last_name(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def stored_name(target: ast.expr) -> str:
+def stored_name(target: ast.AST) -> str:
     """The last name of what a target sets, or of what it is put into: `c` of `a.b.c` and of `a.b.c[k]`."""
     while isinstance(target, ast.Subscript | ast.Starred):
         target = target.value
