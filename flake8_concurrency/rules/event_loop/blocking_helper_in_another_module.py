@@ -51,16 +51,15 @@ class BlockingHelperInAnotherModule(Rule):
 
     Known limits:
         Off unless `--concurrency-project-root` names the directory of the project's modules, or says `auto`: the
-        nearest one around the file with a pyproject.toml, setup.cfg, setup.py or .git. It adds from nothing (where
-        little is async) to one and a half times what all other rules cost, and more in a large project that is async
+        nearest one around the file with a pyproject.toml, setup.cfg, setup.py or .git. It costs half as much as all
+        other rules where little is async, twice as much where much is, and seven times in a large project that is async
         throughout; only files with async code are asked. Nothing outside the root is read, and nothing is imported.
         What a name of another file leads to is followed for three steps and 150 lines in each file, and into one more
         file from there. Star imports, modules that cannot be parsed, methods that a class of either file replaces, and
         functions under a decorator that is not known are not followed. Helpers that read or write files are not
         reported in start-up, shutdown and command-line code, in programs that run once, in tests, and where they
         remember their result; those that only ask about a file (`exists`, `stat`) where CNC417 is turned on. Of several
-        calls of a helper in one function the first is
-        reported.
+        calls of a helper in one function the first is reported.
     """
 
     code = "CNC410"

@@ -31,9 +31,8 @@ class InputInAsync(Rule):
                 await send(await asyncio.to_thread(input, "> "))
 
     Known limits:
-        Silent in programs for the terminal, where as a rule nothing else waits on the loop.
-        ASYNC250 of flake8-async and ruff reports `input`
-        alone.
+        Silent in programs for the terminal, where as a rule nothing else waits on the loop. ASYNC250 of flake8-async
+        and ruff reports `input` alone.
     """
 
     code = "CNC414"
