@@ -199,7 +199,8 @@ def _around(parent: cst.CSTNode, child: cst.CSTNode) -> Iterator[Condition]:
 def _left_behind(statement: cst.CSTNode) -> Iterator[Condition]:
     """What holds after a statement because it was left at its end."""
     match statement:
-        case cst.If(orelse=None) if leaves(statement.body):
+        case cst.If() if leaves(statement.body):
+            # Whichever `elif` or `else` was run instead.
             yield from atoms(statement.test, False)
         case cst.If(orelse=cst.Else() as other) if leaves(other.body):
             yield from atoms(statement.test, True)
