@@ -77,9 +77,7 @@ def asks_insert(root: ast.AST) -> frozenset[str]:
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         name = node.func.attr
-        if name in CREATING or name == "create_user":
-            found |= _asked(node.func.value)
-        elif name == "insert_many":
+        if name in CREATING or name in {"create_user", "insert_many"}:
             found |= _asked(node.func.value)
         elif name in SAVING_ROW:
             sent.append(node.func.value)
