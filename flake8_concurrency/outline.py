@@ -484,9 +484,12 @@ class Outline:
         What it calls on its own object is of its class.
         """
         own_name = unit.node.name if isinstance(unit.node, FUNCTIONS) else ""
+        is_of_others = self._is_of_others(unit, meant)
         for name in names & unit.spelled:
+            if name != own_name and not is_of_others:
+                return True
             times = len(re.findall(rf"\b{name}\b", unit.text)) - (name == own_name)
-            if times and not (self._is_of_others(unit, meant) and times == unit.times_own(name)):
+            if times and not (is_of_others and times == unit.times_own(name)):
                 return True
         return False
 
