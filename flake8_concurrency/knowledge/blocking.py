@@ -313,7 +313,8 @@ _PRIMITIVES = {
     **calls("multiprocessing.synchronize.Barrier", "wait", "primitive", "await asyncio.to_thread(barrier.wait, ...)"),
     **calls(
         "multiprocessing.connection._ConnectionBase",
-        "recv recv_bytes recv_bytes_into send send_bytes",
+        # What is sent goes into a buffer of the system, which is hardly ever full.
+        "recv recv_bytes recv_bytes_into",
         "primitive",
         "await asyncio.to_thread(connection.{name}, ...)",
     ),
@@ -564,6 +565,8 @@ def blocking_method(classes: Iterable[str], method: str) -> str | None:
     """
     ordinary = method[0].islower()
     for name in classes:
+        if f"{name}.{method}" not in BLOCKING and f"{name}.*" in NOT_BLOCKING:
+            return None
         for key in (f"{name}.{method}", f"{name}.*") if ordinary else (f"{name}.{method}",):
             if key in NOT_BLOCKING:
                 return None
