@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import libcst as cst
 
+from flake8_concurrency.model.dialects import told
+
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
@@ -147,4 +149,5 @@ class Rule(cst.CSTVisitor):
 
     def report(self, node: cst.CSTNode, *, fix: Fix | None = None, **facts: object) -> None:
         """Record a finding at `node`, the message's fields filled from `facts`."""
-        self.findings.append(Finding(self.code, self.message.format(**facts), node, fix))
+        message = told(self.message.format(**facts), self.file.packages)
+        self.findings.append(Finding(self.code, message, node, fix))

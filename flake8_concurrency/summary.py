@@ -110,6 +110,9 @@ class Summary:
             fresh = set().union(*reached) - kept
             if sum(unit.text.count("\n") for unit in kept) > _LARGEST_PART:
                 return None
+        if not self._origin:
+            # What the name leads to is nothing that the file says.
+            return None
         part = _cut(self._outline.units, kept, self._lines)
         return part._replace(lines=[self._origin[min(number, len(self._origin)) - 1] for number in part.lines])
 

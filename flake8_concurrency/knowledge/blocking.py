@@ -75,14 +75,14 @@ _PROCESSES = {
 }
 
 _LINES = "read readline readlines write writelines flush truncate __iter__ __next__"
-# What each kind of open file reads and writes with. Those in memory are named in NOT_BLOCKING.
+# What each kind of open file reads and writes with. Those in memory are named in NOT_BLOCKING; what is only annotated as
+# `IO[bytes]` may be one of them.
 _OPENED = {
     "io.TextIOWrapper": _LINES,
     "io.BufferedReader": "read read1 readinto readinto1 readline readlines peek __iter__ __next__",
     "io.BufferedWriter": f"{_LINES} read1 readinto readinto1",
     "io.BufferedRandom": f"{_LINES} read1 readinto readinto1 peek",
     "io.FileIO": f"{_LINES} readall readinto",
-    "typing.IO": _LINES,
 }
 
 _FILES = {

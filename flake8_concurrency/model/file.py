@@ -16,6 +16,7 @@ from flake8_concurrency.model.beyond import Beyond
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.caches import Caches
 from flake8_concurrency.model.claims import Claims
+from flake8_concurrency.model.clauses import imported
 from flake8_concurrency.model.commits_per_event import CommitsPerEvent
 from flake8_concurrency.model.condition_waits import ConditionWaits
 from flake8_concurrency.model.consumption import Consumption
@@ -143,6 +144,11 @@ class FileModel:
     def is_program(self) -> bool:
         """True in scripts and command-line programs."""
         return self.run.program
+
+    @cached_property
+    def packages(self) -> frozenset[str]:
+        """Every package that the module imports from at its top."""
+        return imported(self.tree.module).roots
 
     @property
     def codes(self) -> frozenset[str]:

@@ -137,6 +137,11 @@ class Flow:
                     yield from _left_behind(statement)
             child = parent
 
+    def ends_when_empty(self, loop: cst.While) -> bool:
+        """Whether a loop ends early only when it got nothing: `if not line: break`, `if line == "": break`."""
+        exits = (self._inside(node, loop) for node in _breaks_of(loop.body))
+        return all(any(_says_empty(one) for one in found) for found in exits)
+
     def alternatives(self, node: cst.CSTNode) -> Iterator[tuple[cst.BaseExpression, list[cst.CSTNode]]]:
         """The tests that decide whether a node runs, each with what runs in its place."""
         child = node
@@ -228,6 +233,13 @@ def _breaks_of(node: cst.CSTNode) -> Iterator[cst.Break]:
 def breaks(loop: cst.For | cst.While) -> bool:
     """Whether a loop can end before its iterable or condition does."""
     return any(True for _ in _breaks_of(loop.body))
+
+
+def _says_empty(condition: Condition) -> bool:
+    match condition.test:
+        case cst.Comparison(comparisons=[cst.ComparisonTarget(operator=cst.Equal(), comparator=cst.SimpleString() as to)]):
+            return condition.truth and not to.evaluated_value
+    return not condition.truth and isinstance(condition.test, cst.Name)
 
 
 def _is_endless(test: cst.BaseExpression) -> bool:

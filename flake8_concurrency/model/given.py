@@ -103,6 +103,9 @@ class Given:
             left = first.left if isinstance(first, cst.Comparison) else None
             is_column = isinstance(left, cst.Attribute) and text(left.value) == text(receiver)
             return PEEWEE if is_column else ""
+        if name == "get_by_id" and len(node.args) != 1:
+            # Others take the context of a request, too.
+            return ""
         if name in _OWN_METHODS:
             return TORTOISE if self._is_awaited(node) else PEEWEE
         if PEEWEE in self._imports.roots or "playhouse" in self._imports.roots:

@@ -14,7 +14,6 @@ from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.insert_words import (
     BROAD,
     BULK,
-    CONFLICTS,
     CREATING,
     INSERTING_VERBS,
     RANDOM,
@@ -26,7 +25,7 @@ from flake8_concurrency.model.insert_words import (
     SESSION_ADDING,
 )
 from flake8_concurrency.model.locks import called_name, words
-from flake8_concurrency.model.looks import Key, Look, Looks, caught
+from flake8_concurrency.model.looks import Key, Look, Looks, catches_conflict, caught
 from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read, argument_for
 from flake8_concurrency.model.spelling import dotted, last_name, text
 from flake8_concurrency.model.vocabulary import HOOKS, SESSION_NAMES, is_session_name
@@ -263,14 +262,14 @@ class Inserts:
     def _is_called_with_care(self, call: cst.Call) -> bool:
         for around in self._file.ancestors(call):
             if isinstance(around, cst.Try | cst.TryStar) and any(
-                not caught(handler).isdisjoint(CONFLICTS) for handler in around.handlers
+                catches_conflict(handler) for handler in around.handlers
             ):
                 return True
         return False
 
     def _catches_inside(self, function: FunctionInfo) -> bool:
         return any(
-            isinstance(node, cst.ExceptHandler | cst.ExceptStarHandler) and not caught(node).isdisjoint(CONFLICTS)
+            isinstance(node, cst.ExceptHandler | cst.ExceptStarHandler) and catches_conflict(node)
             for node in self._file.tree.within(function.node.body)
         )
 
@@ -282,7 +281,7 @@ class Inserts:
             return False
         for handler in statement.handlers:
             names = caught(handler)
-            if not names.isdisjoint(CONFLICTS):
+            if catches_conflict(handler):
                 return True
             # Whatever goes wrong with the insert alone is dealt with, unless it is only passed on.
             broad = handler.type is None or not names.isdisjoint(BROAD)

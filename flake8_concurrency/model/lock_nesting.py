@@ -106,7 +106,8 @@ class LockNesting:
     def _nested_in(self, function: FunctionInfo) -> Iterator[Nested]:
         for reached in self._all(function):
             held = self._regions.held_at(reached.node)
-            for outer in held:
+            # Who holds it already does not wait for it.
+            for outer in held if reached.lock not in held else ():
                 if self._is_ordered(outer) and self._is_ordered(reached.lock) and _key(outer) != _key(reached.lock):
                     yield Nested(outer, reached, function, held)
 

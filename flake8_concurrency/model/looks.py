@@ -12,6 +12,7 @@ from flake8_concurrency.model.bindings import Binding
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.flow import Condition, atoms
 from flake8_concurrency.model.insert_words import (
+    CONFLICTS,
     COUNTS,
     DOCUMENTS,
     EXISTS,
@@ -602,6 +603,11 @@ def caught(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> set[str]:
     if handler.type is not None and not kinds:
         kinds = [handler.type]
     return {last_name(kind) for kind in kinds}
+
+
+def catches_conflict(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> bool:
+    """Whether a handler catches what a row raises that is already there, going by the end of the name."""
+    return any(name.endswith(tuple(CONFLICTS)) for name in caught(handler))
 
 
 def _noun(parts: list[str]) -> str:

@@ -8,6 +8,8 @@ import re
 _SCRIPT = re.compile(
     r"(?:^|/)(?:setup|manage|noxfile|fabfile|__main__|cli|\w+_cli)\.py$|(?:^|/)(?:bin|scripts?|cli|management/commands)/"
 )
+#: Whoever prints and asks with these does so at a terminal.
+_TALKS = re.compile(r"\b(?:click|typer)\.(?:echo|secho|confirm|prompt)\(")
 _BUILDERS = frozenset({"setuptools", "distutils", "hatchling", "flit_core", "nox", "invoke", "fabric"})
 _COMMAND = frozenset({"command", "group"})
 #: Calls that start a service, and names of what is one when it is told to `run`.
@@ -29,11 +31,12 @@ _CHATS = frozenset(
 
 
 def is_program(filename: str, source: str, tree: ast.Module) -> bool:
-    """Whether a file is a script, a build file, or defines commands: by its name, its `__main__` part, its commands."""
+    """Whether a file is a script, a build file, or is for a terminal: by its name, its `__main__` part, its commands."""
     path = filename.replace("\\", "/")
     return (
         "ArgumentParser(" in source
         or _SCRIPT.search(path) is not None
+        or _TALKS.search(source) is not None
         or any(_is_main_part(node, tree) or _is_build(node) or _is_command(node, tree) for node in tree.body)
     )
 

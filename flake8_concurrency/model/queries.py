@@ -203,7 +203,7 @@ class Queries:
 
     def _attribute(self, node: cst.Attribute) -> tuple[Read, ...]:
         name = node.attr.value
-        if name in MANAGERS and self._imports.may_be_django:
+        if name in MANAGERS and self._imports.may_be_django and not self._is_of_a_client(node.value):
             return (Read("query", DJANGO, node, node, node.value),)
         if name == "query" and clauses.names_class(node.value):
             return (Read("query", SQLALCHEMY, node, node, node.value),)
@@ -216,6 +216,13 @@ class Queries:
         model = self._related_model(node)
         found = tuple(read._replace(shape="row", model=model, related=True, entities=()) for read in rows)
         return found or self.given.held(node)
+
+    def _is_of_a_client(self, node: cst.BaseExpression) -> bool:
+        """Whether a file without Django takes a "model" out of an object: clients of web APIs spell theirs like that."""
+        if self._imports.django or not isinstance(node, cst.Name):
+            return False
+        bindings = self._file.names.reaching(node) or ()
+        return any(one.how == "assign" and isinstance(one.value, cst.Attribute) for one in bindings)
 
     def _related_model(self, node: cst.Attribute) -> cst.BaseExpression | None:
         """The class of what `order.customer` holds, where the file has the class of the order."""

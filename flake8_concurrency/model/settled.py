@@ -46,6 +46,8 @@ class Settled:
         subject = func.value
         if self._file.is_a(subject, FUTURE):
             return self._file.futures.is_done(subject)
+        if func.attr.value == "get" and any(_counts(subject, one) for one in self._file.flow.conditions(call)):
+            return True
         name = dotted(subject)
         if not name:
             return False
@@ -56,7 +58,11 @@ class Settled:
             return any(_has_ended(name, one) for one in conditions) or self._was_ended(name, call)
         if self._file.is_a(subject, _LOCK):
             return self._is_new(subject, call)
-        if func.attr.value == "put" and self._has_room(subject, call):
+        if func.attr.value == "put" and (
+            self._has_room(subject, call) or self._fills(name, call) or self._made_room(name, call)
+        ):
+            return True
+        if func.attr.value == "get" and self._has_own_item(name, call):
             return True
         asking = {f"{name}.{method}": answer for method, answer in _ASKS.get(func.attr.value, {}).items()}
         return any(
@@ -71,6 +77,49 @@ class Settled:
         if not isinstance(made, cst.Call) or self._file.function_of(made) is not self._file.function_of(call):
             return False
         return any(isinstance(part, cst.Call) and called_name(part) == "len" for part in self._file.tree.within(made))
+
+    def _fills(self, queue: str, call: cst.Call) -> bool:
+        """Whether a loop fills a new queue, and no more: `self.free = Queue(size)`, `for _ in range(size): …`."""
+        loop = self._round(call)
+        if not isinstance(loop, cst.For) or not isinstance(loop.iter, cst.Call) or called_name(loop.iter) != "range":
+            return False
+        times = loop.iter.args
+        return any(
+            isinstance(event, cst.Assign)
+            and any(dotted(each.target) == queue for each in event.targets)
+            and isinstance(event.value, cst.Call)
+            and len(event.value.args) == len(times) == 1
+            and event.value.args[0].value.deep_equals(times[0].value)
+            for earlier in self._file.flow.earlier(loop)
+            for event in self._file.flow.certain(earlier)
+        )
+
+    def _made_room(self, queue: str, call: cst.Call) -> bool:
+        """`if jobs.full(): jobs.get_nowait()` in the statements before."""
+        return any(
+            isinstance(earlier, cst.If)
+            and isinstance(earlier.test, cst.Call)
+            and dotted(earlier.test.func) == f"{queue}.full"
+            and any(
+                isinstance(node, cst.Call) and dotted(node.func) in (f"{queue}.get_nowait", f"{queue}.get")
+                for node in self._file.tree.within(earlier.body)
+            )
+            for earlier in self._file.flow.earlier(call)
+        )
+
+    def _has_own_item(self, queue: str, call: cst.Call) -> bool:
+        """Whether the function has put something into the queue in the same round: a token that it takes back."""
+        return any(
+            isinstance(event, cst.Call)
+            and dotted(event.func) == f"{queue}.put"
+            and self._round(event) is self._round(call)
+            for earlier in self._file.flow.earlier(call)
+            for event in self._file.flow.certain(earlier)
+        )
+
+    def _round(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        """The loop around a node."""
+        return next((one for one in self._file.ancestors(node) if isinstance(one, cst.For | cst.While)), None)
 
     def _was_ended(self, name: str, call: cst.Call) -> bool:
         """`kill()` then `wait()`: the process is gone, this only takes its status."""
@@ -145,6 +194,17 @@ class Settled:
             if isinstance(node, cst.Name | cst.Attribute) and dotted(node) == pool:
                 last_use = tree.order(node)
         return -1 < last_use < last_await
+
+
+def _counts(queue: cst.BaseExpression, condition: Condition) -> bool:
+    """Whether a test says that a queue holds something, whatever it is a part of: `while jobs[key].qsize() == 0: …`."""
+    match condition.test:
+        case cst.Comparison(
+            left=cst.Call(func=cst.Attribute(value=asked, attr=cst.Name(value="qsize"))),
+            comparisons=[cst.ComparisonTarget(operator=operator, comparator=number)],
+        ) if literal(number) == (0,) and asked.deep_equals(queue):
+            return isinstance(operator, cst.GreaterThan | cst.NotEqual if condition.truth else cst.Equal)
+    return False
 
 
 def _has_ended(name: str, condition: Condition) -> bool:

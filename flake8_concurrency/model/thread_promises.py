@@ -83,7 +83,15 @@ class ThreadPromises:
         # `if self.x: self.x = None` gives back what it has.
         statement = self._file.parent(parent) if isinstance(parent, cst.AssignTarget) else None
         is_end = isinstance(statement, cst.Assign) and last_name(statement.value) in ("None", "False")
-        return not is_end and self._file.guards.is_tested(access)
+        return not is_end and not self._is_settling(statement, access) and self._file.guards.is_tested(access)
+
+    def _is_settling(self, statement: cst.CSTNode | None, access: Access) -> bool:
+        """`self.path = os.path.expanduser(self.path)`: whoever does it, and how often, it comes to the same."""
+        match statement:
+            case cst.Assign(value=cst.Call(args=[cst.Arg(value=cst.Attribute() as given)]) as call):
+                name = self._file.qualified(call.func) or ""
+                return name.startswith("os.path.") and given.deep_equals(access.node)
+        return False
 
     # -- what is not said ----------------------------------------------------------------------------------------------
 

@@ -35,7 +35,18 @@ class ThreadUses:
         if self._file.qualified(call.func) not in _PLAIN:
             return None
         given = argument(call, 0, "group")
-        return None if given is None or literal(given) == (None,) else given
+        if given is None or literal(given) == (None,) or self._may_be_none(given):
+            return None
+        by_position = argument(call, 0, None) is given
+        return given if by_position or self._file.functions.handed(given) is not None else None
+
+    def _may_be_none(self, given: cst.BaseExpression) -> bool:
+        """Whether it is a parameter that is None when it is not given: `def start(group=None)`."""
+        bindings = (self._file.names.reaching(given) or ()) if isinstance(given, cst.Name) else ()
+        return any(
+            isinstance(one.node, cst.Param) and one.node.default is not None and literal(one.node.default) == (None,)
+            for one in bindings
+        )
 
     def handed_early(self, call: cst.Call) -> cst.Call | None:
         """The call whose result, which cannot be called, is the target: `Thread(target=work())`."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _FIRST = frozenset(
     "init initialize initialise setup set create make build configure prepare start open connect".split()
 )
+#: The same wherever they stand: `on_startup`.
+_ANYWHERE = frozenset({"setup", "startup"})
 
 
 class ThrowawayLocks:
@@ -103,7 +105,7 @@ class ThrowawayLocks:
     def _is_first(self, function: FunctionInfo) -> bool:
         """Whether nobody else is there yet when a function runs, going by its name, or by the constructor's call."""
         parts = words(function.name.strip("_"))
-        if is_of_a_life(function.name) or not _FIRST.isdisjoint(parts[:1]) or "setup" in parts:
+        if is_of_a_life(function.name) or not _FIRST.isdisjoint(parts[:1]) or not _ANYWHERE.isdisjoint(parts):
             return True
         callers = [self._file.function_of(call) for call in self._file.queries.callers(function)]
         return bool(callers) and all(

@@ -41,6 +41,10 @@ _DEADLINES = frozenset({"wait_for", "timeout", "timeout_at", "fail_after", "fail
 HANDS_ON = re.compile(r"\bargv\b")
 
 
+#: Programs that are over when their user has had enough of them.
+_FOR_A_PERSON = frozenset({"editor", "pager"})
+
+
 class HandedOver(NamedTuple):
     """A function that a call runs in another thread, and the positional arguments that it gets there."""
 
@@ -117,9 +121,21 @@ class Waits:
     def is_for_the_program(self, call: cst.Call, command: Iterable[cst.BaseExpression]) -> bool:
         """Whether a process is the program itself, or all that a daemon does: it lasts as long as its user wants.
 
-        A launcher and a reloader hand on what they were told themselves, `sys.argv`.
+        A launcher and a reloader hand on what they were told themselves, `sys.argv`; an editor is its user's.
         """
-        return self._is_run_as_daemon(call) or any(self._hands_on(value, 2) for value in command)
+        function = self._file.function_of(call)
+        if function is not None and not _FOR_A_PERSON.isdisjoint(words(function.name)):
+            return True
+        return self._is_run_as_daemon(call) or any(
+            self._hands_on(value, 2) or self._is_an_editor(value) for value in command
+        )
+
+    def _is_an_editor(self, value: cst.BaseExpression) -> bool:
+        """Whether a command names the editor of its user: `[editor, path]`."""
+        return any(
+            isinstance(part, cst.Name) and not _FOR_A_PERSON.isdisjoint(words(part.value))
+            for part in self._file.tree.within(value)
+        )
 
     def _is_run_as_daemon(self, call: cst.Call) -> bool:
         """Whether a call stands in a function that the function around it hands over: `run_as_daemon(body)`."""

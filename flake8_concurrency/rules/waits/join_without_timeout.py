@@ -5,10 +5,14 @@ from __future__ import annotations
 import libcst as cst
 
 from flake8_concurrency.model.flow import text
+from flake8_concurrency.model.locks import words
+from flake8_concurrency.model.spelling import dotted
 from flake8_concurrency.rule import Gate, Rule
 
 _JOINS = {"threading.Thread.join": "Thread", "multiprocessing.process.BaseProcess.join": "Process"}
 _ENDING = frozenset({"kill", "terminate"})
+#: Words in a parameter by which the caller says that it wants to wait.
+_WANTED = frozenset({"wait", "block", "blocking", "foreground", "join"})
 
 
 class JoinWithoutTimeout(Rule):
@@ -45,7 +49,9 @@ class JoinWithoutTimeout(Rule):
                 pool.shutdown(timeout=10)
 
     Known limits:
-        A class of the file that has its own `join` decides for itself.
+        A class of the file that has its own `join` decides for itself. A join is meant to last, and silent, where the
+        caller asks for it by a parameter (`if wait:`), and where an object starts and joins itself (`self.start()`,
+        `self.join()`): then the thread is all that the program does.
     """
 
     code = "CNC203"
@@ -68,8 +74,22 @@ class JoinWithoutTimeout(Rule):
         kind = next((_JOINS[name] for name in names if name in _JOINS), None)
         if kind is None or self.file.waits.blocks_the_loop(node) or not self.file.waits.is_unbounded(node, 0):
             return
-        if not self._has_ended(func.value):
+        if not self._has_ended(func.value) and not self._is_wanted(func.value):
             self.report(node, kind=kind)
+
+    def _is_wanted(self, worker: cst.BaseExpression) -> bool:
+        """Whether to wait is what the function is for: its caller asked for it, or it starts itself and stays."""
+        function = self.file.function_of(worker)
+        if function is None:
+            return False
+        asked = {param.name.value for param in function.params if not _WANTED.isdisjoint(words(param.name.value))}
+        if any(truth and dotted(test) in asked for test, truth in self.file.flow.conditions(worker)):
+            return True
+        return dotted(worker) == function.this and any(
+            isinstance(event, cst.Call) and dotted(event.func) == f"{function.this}.start"
+            for earlier in self.file.flow.earlier(worker)
+            for event in self.file.flow.certain(earlier)
+        )
 
     def _has_ended(self, worker: cst.BaseExpression) -> bool:
         """Whether the worker was killed before, or found dead: then the join only reaps it."""

@@ -11,6 +11,8 @@ from flake8_concurrency.rule import Gate, Rule
 
 #: Options by which programs bound themselves.
 _OPTION = re.compile(r"-W|--(?:\w+-)*(?:timeout|max-time|deadline)(?:=.*)?")
+#: Programs that bound themselves by a time, and those that wait for nobody.
+_BOUNDED = frozenset("timeout gtimeout kill pkill killall taskkill which uname whoami stty clear".split())
 _FUNCTIONS = frozenset({"subprocess.run", "subprocess.call", "subprocess.check_call", "subprocess.check_output"})
 
 
@@ -38,7 +40,8 @@ class SubprocessWithoutTimeout(Rule):
         Files that are programs themselves (`__main__`, commands, setup.py) are left alone: the person at the terminal
         is their timeout. In async code the call is CNC403, whatever its timeout; handed to a thread (`to_thread`,
         `run_in_executor`, `submit`) it is reported here, except under a deadline of its caller's (`wait_for`). What is
-        told `sys.argv`, and the body of a daemon (`run_as_daemon(body)`), is the program itself and may last.
+        told `sys.argv`, and the body of a daemon (`run_as_daemon(body)`), is the program itself and may last, as may the
+        editor or pager of its user.
     """
 
     code = "CNC207"
@@ -79,10 +82,10 @@ class SubprocessWithoutTimeout(Rule):
         return not self.file.waits.is_for_the_program(node, called.arguments[:1])
 
     def _bounds_itself(self, arguments: list[cst.BaseExpression]) -> bool:
-        """Whether the program is `timeout`, or is told by an option how long it may take."""
+        """Whether the program is `timeout`, one that does not wait, or is told by an option how long it may take."""
         words = self._words(arguments[0]) if arguments else []
         return bool(words) and (
-            words[0].rpartition("/")[2] in ("timeout", "gtimeout") or any(map(_OPTION.fullmatch, words))
+            words[0].rpartition("/")[2] in _BOUNDED or any(map(_OPTION.fullmatch, words))
         )
 
     def _words(self, command: cst.BaseExpression) -> list[str]:
