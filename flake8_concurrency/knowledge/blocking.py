@@ -75,14 +75,14 @@ _PROCESSES = {
 }
 
 _LINES = "read readline readlines write writelines flush truncate __iter__ __next__"
-# What each kind of open file reads and writes with. Those in memory are named in NOT_BLOCKING; what is only annotated as
-# `IO[bytes]` may be one of them.
+# What each kind of open file reads and writes with. Those in memory are named in NOT_BLOCKING.
 _OPENED = {
     "io.TextIOWrapper": _LINES,
     "io.BufferedReader": "read read1 readinto readinto1 readline readlines peek __iter__ __next__",
     "io.BufferedWriter": f"{_LINES} read1 readinto readinto1",
     "io.BufferedRandom": f"{_LINES} read1 readinto readinto1 peek",
     "io.FileIO": f"{_LINES} readall readinto",
+    "typing.IO": _LINES,
 }
 
 _FILES = {
@@ -564,6 +564,8 @@ def blocking_method(classes: Iterable[str], method: str) -> str | None:
     """
     ordinary = method[0].islower()
     for name in classes:
+        if f"{name}.{method}" not in BLOCKING and f"{name}.*" in NOT_BLOCKING:
+            return None
         for key in (f"{name}.{method}", f"{name}.*") if ordinary else (f"{name}.{method}",):
             if key in NOT_BLOCKING:
                 return None

@@ -29,6 +29,8 @@ _TRANSPARENT = frozenset(
     """typing.Optional typing.Annotated typing.Final typing.ClassVar typing.Required typing.NotRequired
     sqlalchemy.orm.Mapped sqlalchemy.orm.DynamicMapped""".split()
 )
+#: Streams of any kind, those in memory included: whoever annotates with these says nothing of a disk.
+_ANY_STREAM = frozenset({"typing.IO", "typing.TextIO", "typing.BinaryIO"})
 #: A longer string is no annotation.
 _LONGEST_STRING = 200
 
@@ -91,7 +93,7 @@ class Annotations:
         if name in ("builtins.type", "typing.Type"):
             return Kind("type", (None,))
         fact = class_fact(name)
-        if name == "typing.Any":
+        if name == "typing.Any" or name in _ANY_STREAM:
             return None
         if fact is not None:
             return Kind(name, (None,) * len(fact.params))
@@ -140,7 +142,7 @@ class Annotations:
             return Kind("type", kinds[:1])
         if name in ("collections.abc.Awaitable", "collections.abc.Coroutine"):
             return Kind("awaitable", kinds[-1:])
-        return Kind(name, kinds) if class_fact(name) is not None else None
+        return Kind(name, kinds) if class_fact(name) is not None and name not in _ANY_STREAM else None
 
     def _string(self, node: cst.SimpleString | cst.ConcatenatedString) -> Kind | None:
         text = node.evaluated_value

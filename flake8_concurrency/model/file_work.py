@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 #: Methods of these work on what an `open` has opened.
 _OPENED = (
     "io.",
+    "typing.IO.",
     "zipfile.ZipFile.",
     "tarfile.TarFile.",
     "tempfile.TemporaryDirectory.",

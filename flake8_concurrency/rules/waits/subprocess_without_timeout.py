@@ -12,7 +12,7 @@ from flake8_concurrency.rule import Gate, Rule
 #: Options by which programs bound themselves.
 _OPTION = re.compile(r"-W|--(?:\w+-)*(?:timeout|max-time|deadline)(?:=.*)?")
 #: Programs that bound themselves by a time, and those that wait for nobody.
-_BOUNDED = frozenset("timeout gtimeout kill pkill killall taskkill which uname whoami stty clear".split())
+_BOUNDED = frozenset("timeout gtimeout kill pkill killall taskkill".split())
 _FUNCTIONS = frozenset({"subprocess.run", "subprocess.call", "subprocess.check_call", "subprocess.check_output"})
 
 
