@@ -33,6 +33,8 @@ _LOOKING = frozenset(
     exception isinstance getattr setattr hasattr get check is has validate""".split()
 )
 _DEEPEST = 3
+#: Columns that say which of all rows is the one in use.
+_CURRENT = frozenset({"active", "current", "default"})
 
 
 class Claim(NamedTuple):
@@ -256,6 +258,9 @@ class Claims:
             return False
         last = next((link for link in reversed(read.links) if isinstance(link, cst.Call)), None)
         single = last is not None and called_name(last) in ("first", "afirst")
+        if single and any(test.state and not _CURRENT.isdisjoint(words(test.column)) for test in tests):
+            # There is one of these at a time: it is no heap.
+            return False
         if is_sliced(read.links):
             return True
         return (

@@ -48,7 +48,7 @@ class EarlyThreads:
         found: list[Early] = []
         for start, work in self._starts(function):
             late = self._assigned_after(start, function)
-            read = self._read(work, _DEEPEST) if late else {}
+            read = self._read(work, _DEEPEST) if late and not self._sleeps_first(work) else {}
             for name, node in late.items():
                 if name in read:
                     found.append(Early(start, work, name, node))
@@ -118,6 +118,11 @@ class EarlyThreads:
                 if kind.ref is not info:
                     found |= kind.ref.assigned.keys()
         return found
+
+    def _sleeps_first(self, work: FunctionInfo) -> bool:
+        """Whether a thread gives the constructor time to end before it does anything else."""
+        first = min(work.calls, key=self._file.tree.order, default=None)
+        return first is not None and self._file.qualified(first.func) == "time.sleep"
 
     # -- what is read ------------------------------------------------------------------------------------------------
 

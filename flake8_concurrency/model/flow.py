@@ -237,7 +237,9 @@ def breaks(loop: cst.For | cst.While) -> bool:
 
 def _says_empty(condition: Condition) -> bool:
     match condition.test:
-        case cst.Comparison(comparisons=[cst.ComparisonTarget(operator=cst.Equal(), comparator=cst.SimpleString() as to)]):
+        case cst.Comparison(
+            comparisons=[cst.ComparisonTarget(operator=cst.Equal(), comparator=cst.SimpleString() as to)]
+        ):
             return condition.truth and not to.evaluated_value
     return not condition.truth and isinstance(condition.test, cst.Name)
 

@@ -127,7 +127,7 @@ class Futures:
             case cst.Dict():
                 return [child for element in node.elements for child in element.children]
             case cst.DictComp():
-                sides = [node.key, node.value]
+                sides: list[cst.CSTNode] = [node.key, node.value]
                 # What work is filed under (`{row["id"]: pool.submit(…)}`) holds no future.
                 return [side for side in sides if isinstance(side, cst.Call) and self.is_submit(side)] or sides
             case cst.ListComp() | cst.SetComp() | cst.GeneratorExp():

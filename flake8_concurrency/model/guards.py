@@ -9,8 +9,8 @@ import libcst as cst
 
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.lock_identity import LockIdentity
-from flake8_concurrency.model.locks import words
-from flake8_concurrency.model.spelling import last_name
+from flake8_concurrency.model.locks import called_name, words
+from flake8_concurrency.model.spelling import dotted, last_name
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -91,11 +91,23 @@ class Guards:
     def of(self, function: FunctionInfo) -> Iterator[Access]:
         """The uses of the attributes of a method's own object."""
         trusted = self._file.lock_regions.says_held(function)
+        acquires = any(called_name(call) == "acquire" for call in function.calls)
         for node in self._tree.within(function.node.body):
             if isinstance(node, cst.Attribute) and isinstance(node.value, cst.Name) and self._is_this(node, function):
                 held = self._file.lock_regions.held_at(node)
                 names = {lock.name for lock in held if lock.is_own or not isinstance(lock.owner, ClassInfo)}
+                names |= self._perhaps_held(node, function) if acquires else set()
                 yield Access(node, function, self._is_write(node), frozenset(names | ({"*"} if trusted else set())))
+
+    def _perhaps_held(self, node: cst.CSTNode, function: FunctionInfo) -> set[str]:
+        """The locks that were acquired by hand before, and released since on some ways only."""
+        found: dict[str, bool] = {}
+        for earlier in self._file.flow.earlier(node):
+            for event in reversed(list(self._file.flow.certain(earlier))):
+                match dotted(event.func).split(".") if isinstance(event, cst.Call) else ():
+                    case [function.this, lock, "acquire" | "release" as done]:
+                        found.setdefault(lock, done == "acquire")
+        return {lock for lock, is_held in found.items() if is_held}
 
     @staticmethod
     def _is_this(node: cst.Attribute, function: FunctionInfo) -> bool:

@@ -9,7 +9,7 @@ _SCRIPT = re.compile(
     r"(?:^|/)(?:setup|manage|noxfile|fabfile|__main__|cli|\w+_cli)\.py$|(?:^|/)(?:bin|scripts?|cli|management/commands)/"
 )
 #: Whoever prints and asks with these does so at a terminal.
-_TALKS = re.compile(r"\b(?:click|typer)\.(?:echo|secho|confirm|prompt)\(")
+_TALKS = re.compile(r"\b(?:click|typer)\.s?echo\(")
 _BUILDERS = frozenset({"setuptools", "distutils", "hatchling", "flit_core", "nox", "invoke", "fabric"})
 _COMMAND = frozenset({"command", "group"})
 #: Calls that start a service, and names of what is one when it is told to `run`.

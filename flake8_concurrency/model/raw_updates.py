@@ -31,6 +31,8 @@ _WRITER = re.compile(r"BEGIN\s+(IMMEDIATE|EXCLUSIVE)|^(IMMEDIATE|EXCLUSIVE)$", r
 #: What takes a string of SQL and gives it back as a statement.
 _WRAPPING = frozenset({"text", "SQL"})
 _DEEPEST = 12
+#: Where SQLite keeps the schema: whoever writes there changes it, and is alone.
+_CATALOGUES = frozenset({"sqlite_master", "sqlite_schema"})
 
 
 class RawUpdate(NamedTuple):
@@ -77,7 +79,13 @@ class RawUpdates:
 
     def _is_lost(self, function: FunctionInfo, call: cst.Call, update: Statement, column: str, origin: _Origin) -> bool:
         select = origin.statement
-        if not origin.changed or origin.column != column or select.table != update.table or select.locked:
+        if (
+            update.table in _CATALOGUES
+            or not origin.changed
+            or origin.column != column
+            or select.table != update.table
+            or select.locked
+        ):
             return False
         # Anything else that is asked may be what tells that another was faster.
         if column in update.asked or update.asked - select.asked - _KEYS or not update.asked:

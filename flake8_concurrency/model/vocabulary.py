@@ -121,7 +121,8 @@ DELETES = frozenset("delete adelete delete_instance".split())
 #: Functions that are there to get rid of a row, and don't use it.
 DISCARDING = frozenset(
     """delete deletion destroy remove removal revoke logout cleanup clear purge reject decline cancel unlink disconnect
-    invalidate expire discard drop prune unsubscribe disable deactivate withdraw unregister""".split()
+    invalidate expire discard drop prune unsubscribe disable deactivate withdraw unregister
+    detach unassign dissociate""".split()
 )
 #: Columns that say who has taken the row.
 TAKERS = frozenset("worker owner by node host pid runner agent lease".split())

@@ -50,8 +50,9 @@ class JoinWithoutTimeout(Rule):
 
     Known limits:
         A class of the file that has its own `join` decides for itself. A join is meant to last, and silent, where the
-        caller asks for it by a parameter (`if wait:`), and where an object starts and joins itself (`self.start()`,
-        `self.join()`): then the thread is all that the program does.
+        caller asks for it by a parameter (`if wait:`), where an object starts and joins itself (`self.start()`,
+        `self.join()`: then the thread is all that the program does), and in files that are programs themselves: the
+        person at the terminal is their timeout.
     """
 
     code = "CNC203"
@@ -68,6 +69,8 @@ class JoinWithoutTimeout(Rule):
 
     def visit_Call(self, node: cst.Call) -> None:
         func = node.func
+        if self.file.is_program:
+            return
         if not isinstance(func, cst.Attribute) or func.attr.value != "join" or len(node.args) > 1:
             return
         names = self.file.functions.table_names(func)

@@ -40,8 +40,8 @@ class SubprocessWithoutTimeout(Rule):
         Files that are programs themselves (`__main__`, commands, setup.py) are left alone: the person at the terminal
         is their timeout. In async code the call is CNC403, whatever its timeout; handed to a thread (`to_thread`,
         `run_in_executor`, `submit`) it is reported here, except under a deadline of its caller's (`wait_for`). What is
-        told `sys.argv`, and the body of a daemon (`run_as_daemon(body)`), is the program itself and may last, as may the
-        editor or pager of its user.
+        told `sys.argv`, and the body of a daemon (`run_as_daemon(body)`), is the program itself and may last, as may
+        the editor or pager of its user.
     """
 
     code = "CNC207"
@@ -84,9 +84,7 @@ class SubprocessWithoutTimeout(Rule):
     def _bounds_itself(self, arguments: list[cst.BaseExpression]) -> bool:
         """Whether the program is `timeout`, one that does not wait, or is told by an option how long it may take."""
         words = self._words(arguments[0]) if arguments else []
-        return bool(words) and (
-            words[0].rpartition("/")[2] in _BOUNDED or any(map(_OPTION.fullmatch, words))
-        )
+        return bool(words) and (words[0].rpartition("/")[2] in _BOUNDED or any(map(_OPTION.fullmatch, words)))
 
     def _words(self, command: cst.BaseExpression) -> list[str]:
         """The words of a command that stand in the text."""
