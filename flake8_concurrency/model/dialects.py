@@ -13,13 +13,17 @@ _WORDS: dict[str, dict[str, str]] = {
         _SLEEP: "await twisted.internet.task.deferLater(reactor, ",
         **dict.fromkeys(_PROGRAMS, "twisted.internet.utils.getProcessOutputAndValue"),
     },
-    "trio": {_THREAD: "trio.to_thread.run_sync", _SLEEP: "await trio.sleep(", **dict.fromkeys(_PROGRAMS, "trio.run_process")},
+    "trio": {
+        _THREAD: "trio.to_thread.run_sync",
+        _SLEEP: "await trio.sleep(",
+        **dict.fromkeys(_PROGRAMS, "trio.run_process"),
+    },
     "anyio": {
         _THREAD: "anyio.to_thread.run_sync",
         _SLEEP: "await anyio.sleep(",
         **dict.fromkeys(_PROGRAMS, "anyio.run_process"),
     },
-}  # fmt: skip
+}
 
 
 def told(message: str, packages: Collection[str]) -> str:

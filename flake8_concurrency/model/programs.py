@@ -31,7 +31,7 @@ _CHATS = frozenset(
 
 
 def is_program(filename: str, source: str, tree: ast.Module) -> bool:
-    """Whether a file is a script, a build file, or is for a terminal: by its name, its `__main__` part, its commands."""
+    """Whether a file is a script, builds something, or is for a terminal: by its name, its `__main__`, its commands."""
     path = filename.replace("\\", "/")
     return (
         "ArgumentParser(" in source

@@ -218,7 +218,7 @@ class Queries:
         return found or self.given.held(node)
 
     def _is_of_a_client(self, node: cst.BaseExpression) -> bool:
-        """Whether a file without Django takes a "model" out of an object: clients of web APIs spell theirs like that."""
+        """Whether a file without Django takes a class out of an object: clients of web APIs spell their models so."""
         if self._imports.django or not isinstance(node, cst.Name):
             return False
         bindings = self._file.names.reaching(node) or ()

@@ -47,11 +47,11 @@ class PopenWaitWithoutTimeout(Rule):
 
     Known limits:
         After `kill()`, or once `poll()` has said that the process is over, the wait only takes its status, as it does
-        after a loop that read `stdout` to its end (that loop is the wait, and a timeout here would not end it). Files that
-        are programs themselves are left alone, as for CNC207, and so is a process that a timer kills or that talks to
-        the terminal (`stdout=sys.stdout`) or is told `sys.argv`: it is the program itself. A helper that is named after
-        killing (`kill_group(process.pid)`) is taken at its word, and a thread after waiting (`WaitThread.run`). In
-        async code the call is CNC403.
+        after a loop that read `stdout` to its end (that loop is the wait, and a timeout here would not end it). Files
+        that are programs themselves are left alone, as for CNC207, and so is a process that a timer kills or that talks
+        to the terminal (`stdout=sys.stdout`) or is told `sys.argv`: it is the program itself. A helper that is named
+        after killing (`kill_group(process.pid)`) is taken at its word, and a thread after waiting (`WaitThread.run`).
+        In async code the call is CNC403.
     """
 
     code = "CNC208"
