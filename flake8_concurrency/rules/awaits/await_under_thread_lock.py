@@ -13,6 +13,10 @@ _LOCKS = (
     "multiprocessing.synchronize.Lock", "multiprocessing.synchronize.RLock", "multiprocessing.synchronize.SemLock",
 )  # fmt: skip
 
+#: What follows. All tasks of a loop are one thread, and an RLock lets the thread in that holds it.
+_BLOCKS = "the next task that wants it blocks the event loop, and this one never goes on"
+_LETS_IN = "it lets in whatever else this thread runs, so it keeps no other task out"
+
 
 class AwaitUnderThreadLock(Rule):
     """Something is awaited while a lock for threads is held.
@@ -68,8 +72,8 @@ class AwaitUnderThreadLock(Rule):
     code = "CNC506"
     name = "await-under-thread-lock"
     message = (
-        "{lock}, a lock for threads, is held at this await (since line {line}): the next task that wants it blocks the"
-        " event loop, and this one never goes on; await before or after the block, or use asyncio.Lock"
+        "{lock}, a lock for threads, is held at this await (since line {line}): {effect}; await before or after the block,"
+        " or use asyncio.Lock"
     )
     gate = Gate(
         anchors=frozenset({"with"}),
@@ -83,7 +87,9 @@ class AwaitUnderThreadLock(Rule):
         lock = next((item.item for item in node.items if self.file.is_a(item.item, *_LOCKS)), None)
         wait = next(self._waits(node), None) if lock is not None else None
         if lock is not None and wait is not None:
-            self.report(wait, lock=self.file.tree.module.code_for_node(lock), line=self.file.line(node))
+            name = self.file.tree.module.code_for_node(lock)
+            effect = _LETS_IN if self.file.is_a(lock, "threading.RLock") else _BLOCKS
+            self.report(wait, lock=name, line=self.file.line(node), effect=effect)
 
     def _waits(self, node: cst.With) -> Iterator[cst.CSTNode]:
         """The places in a block where its task waits, those of functions defined in it left out."""

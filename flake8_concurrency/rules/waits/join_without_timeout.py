@@ -11,7 +11,7 @@ from flake8_concurrency.rule import Gate, Rule
 
 _JOINS = {"threading.Thread.join": "Thread", "multiprocessing.process.BaseProcess.join": "Process"}
 _ENDING = frozenset({"kill", "terminate"})
-#: Words in a parameter by which the caller says that it wants to wait.
+#: Words in a parameter, or in a function's name, by which the caller says that it wants to wait.
 _WANTED = frozenset({"wait", "block", "blocking", "foreground", "join"})
 
 
@@ -50,9 +50,9 @@ class JoinWithoutTimeout(Rule):
 
     Known limits:
         A class of the file that has its own `join` decides for itself. A join is meant to last, and silent, where the
-        caller asks for it by a parameter (`if wait:`), where an object starts and joins itself (`self.start()`,
-        `self.join()`: then the thread is all that the program does), and in files that are programs themselves: the
-        person at the terminal is their timeout.
+        caller asks for it by a parameter (`if wait:`) or by the name of the function (`def join(self)`), where an object
+        starts and joins itself (`self.start()`, `self.join()`: then the thread is all that the program does), and in
+        files that are programs themselves: the person at the terminal is their timeout.
     """
 
     code = "CNC203"
@@ -81,11 +81,14 @@ class JoinWithoutTimeout(Rule):
             self.report(node, kind=kind)
 
     def _is_wanted(self, worker: cst.BaseExpression) -> bool:
-        """Whether to wait is what the function is for: its caller asked for it, or it starts itself and stays."""
+        """Whether to wait is what the function is for: by its name, by what its caller asked, or it starts and stays."""
         function = self.file.function_of(worker)
         if function is None:
             return False
-        asked = {param.name.value for param in function.params if not _WANTED.isdisjoint(words(param.name.value))}
+        names = [param.name.value for param in function.params]
+        if not _WANTED.isdisjoint(words(function.name)[:1]) and "timeout" not in names:
+            return True
+        asked = {name for name in names if not _WANTED.isdisjoint(words(name))}
         if any(truth and dotted(test) in asked for test, truth in self.file.flow.conditions(worker)):
             return True
         return dotted(worker) == function.this and any(
