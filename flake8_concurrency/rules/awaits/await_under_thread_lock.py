@@ -72,8 +72,8 @@ class AwaitUnderThreadLock(Rule):
     code = "CNC506"
     name = "await-under-thread-lock"
     message = (
-        "{lock}, a lock for threads, is held at this await (since line {line}): {effect}; await before or after the block,"
-        " or use asyncio.Lock"
+        "{lock}, a lock for threads, is held at this await (since line {line}): {effect}; await before or after the"
+        " block, or use asyncio.Lock"
     )
     gate = Gate(
         anchors=frozenset({"with"}),

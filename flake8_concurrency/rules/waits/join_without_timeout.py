@@ -50,9 +50,9 @@ class JoinWithoutTimeout(Rule):
 
     Known limits:
         A class of the file that has its own `join` decides for itself. A join is meant to last, and silent, where the
-        caller asks for it by a parameter (`if wait:`) or by the name of the function (`def join(self)`), where an object
-        starts and joins itself (`self.start()`, `self.join()`: then the thread is all that the program does), and in
-        files that are programs themselves: the person at the terminal is their timeout.
+        caller asks for it by a parameter (`if wait:`) or by the name of the function (`def join(self)`), where an
+        object starts and joins itself (`self.start()`, `self.join()`: then the thread is all that the program does),
+        and in files that are programs themselves: the person at the terminal is their timeout.
     """
 
     code = "CNC203"
@@ -81,7 +81,7 @@ class JoinWithoutTimeout(Rule):
             self.report(node, kind=kind)
 
     def _is_wanted(self, worker: cst.BaseExpression) -> bool:
-        """Whether to wait is what the function is for: by its name, by what its caller asked, or it starts and stays."""
+        """Whether to wait is what a function is for: by its name, by what its caller asked, or it starts and stays."""
         function = self.file.function_of(worker)
         if function is None:
             return False
