@@ -44,7 +44,6 @@ from flake8_concurrency.model.idle_locks import IdleLocks
 from flake8_concurrency.model.inserts import Inserts
 from flake8_concurrency.model.joined_locks import JoinedLocks
 from flake8_concurrency.model.key_locks import KeyLocks
-from flake8_concurrency.model.keywords import Keywords
 from flake8_concurrency.model.kinds import Kinds
 from flake8_concurrency.model.lazy_inits import LazyInits
 from flake8_concurrency.model.lock_nesting import LockNesting
@@ -185,10 +184,6 @@ class FileModel:
     @cached_property
     def futures(self) -> Futures:
         return Futures(self)
-
-    @cached_property
-    def keywords(self) -> Keywords:
-        return Keywords(self)
 
     @cached_property
     def waits(self) -> Waits:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from flake8_concurrency.knowledge.waiting import CLIENT_TIMEOUTS
-from flake8_concurrency.model.calls import argument, literal
+from flake8_concurrency.model.calls import argument, literal, passes_unknown
 from flake8_concurrency.model.definitions import ClassInfo
 from flake8_concurrency.model.locks import called_name
 
@@ -52,7 +52,7 @@ class Http:
         for call in made:
             position = CLIENT_TIMEOUTS.get(self._file.qualified(call.func) or "")
             given = argument(call, position, "timeout")
-            if self._file.keywords.may_give(call, "timeout") or (given is not None and literal(given) != (None,)):
+            if passes_unknown(call) or (given is not None and literal(given) != (None,)):
                 return True
             if called_name(call) not in (
                 "PoolManager",

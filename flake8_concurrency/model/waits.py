@@ -66,7 +66,7 @@ class Waits:
         if kind is not None and kind.name == "partial" and isinstance(kind.ref, cst.Call):
             calls.append(kind.ref)
             position = None
-        return not any(self._may_have_timeout(one, position) for one in calls) and not self._has_bounded_twin(call)
+        return not any(_may_have_timeout(one, position) for one in calls) and not self._has_bounded_twin(call)
 
     def unbounded_leaf(self, call: cst.Call, table: Mapping[str, int | None]) -> Leaf | None:
         """A call that waits, is in a table by what it calls, and surely has no timeout; not where it blocks a loop.
@@ -176,17 +176,6 @@ class Waits:
                 return parent
         return None
 
-    def _may_have_timeout(self, call: cst.Call, position: int | None) -> bool:
-        if self._file.keywords.may_give(call, "timeout"):
-            return True
-        for index, arg in enumerate(call.args):
-            if arg.star:
-                continue
-            is_timeout = index == position if arg.keyword is None else arg.keyword.value == "timeout"
-            if is_timeout and literal(arg.value) != (None,):
-                return True
-        return False
-
     def _has_bounded_twin(self, call: cst.Call) -> bool:
         """`f.result()` where `timeout is None`, `f.result(timeout)` where it is not."""
         for test, others in self._file.flow.alternatives(call):
@@ -218,6 +207,16 @@ def _switches_off(call: cst.Call, name: str, position: int | None) -> bool:
     """Whether a call may be told not to wait at all."""
     given = argument(call, position, name)
     return given is not None and literal(given) != (True,)
+
+
+def _may_have_timeout(call: cst.Call, position: int | None) -> bool:
+    if passes_unknown(call):
+        return True
+    for index, arg in enumerate(call.args):
+        is_timeout = index == position if arg.keyword is None else arg.keyword.value == "timeout"
+        if is_timeout and literal(arg.value) != (None,):
+            return True
+    return False
 
 
 def _timeouts_in(call: cst.Call) -> list[cst.BaseExpression]:

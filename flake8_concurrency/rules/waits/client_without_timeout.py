@@ -6,7 +6,7 @@ import libcst as cst
 
 from flake8_concurrency.knowledge.waiting import CONNECTIONS, NEEDS_HOST
 from flake8_concurrency.knowledge.words import calling_words
-from flake8_concurrency.model.calls import argument, literal
+from flake8_concurrency.model.calls import argument, literal, passes_unknown
 from flake8_concurrency.model.http import KEEPS
 from flake8_concurrency.rule import Gate, Rule
 
@@ -52,7 +52,7 @@ class ClientWithoutTimeout(Rule):
         name = next((name for name in names if name in CONNECTIONS), None)
         if (
             name is None
-            or self.file.keywords.may_give(node, *CONNECTIONS[name].names, "conninfo", "dsn")
+            or passes_unknown(node)
             or self.file.http.has_default_timeout
             or self.file.waits.blocks_the_loop(node)
         ):
