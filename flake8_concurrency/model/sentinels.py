@@ -99,7 +99,9 @@ class Sentinels:
         calls = self._file.queries.callers(helper)
         given = [argument(call, names.index(name), name) for call in calls]
         return bool(calls) and all(
-            value is not None and self._file.function_of(call) is not helper and self._is_counted(call, last_name(value))
+            value is not None
+            and self._file.function_of(call) is not helper
+            and self._is_counted(call, last_name(value))
             for call, value in zip(calls, given, strict=True)
         )
 
