@@ -12,7 +12,7 @@ import libcst as cst
 from flake8_concurrency.model.bindings import targets
 from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.definitions import FunctionInfo
-from flake8_concurrency.model.locks import words
+from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import dotted, last_name
 from flake8_concurrency.model.tree import COMPREHENSIONS
 
@@ -186,6 +186,9 @@ class Sentinels:
         subject = call.func.value
         if ".Barrier." in name:
             return self._is_bounded_barrier(subject)
+        if isinstance(subject, cst.Call) and called_name(subject) == "Event":
+            # `Event().wait()`: nobody else has it, so the main thread is to stand still for ever.
+            return True
         if not _ENDING.isdisjoint(words(last_name(subject))):
             return True
         loop = self._loop(call)
