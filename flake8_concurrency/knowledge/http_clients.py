@@ -2,12 +2,12 @@
 
 Checked against requests 2.34, httpx 0.28, httpx2 2.16, urllib3 2.8 (and the 1.26 spellings), aiohttp 3.14,
 httplib2 0.32, requests-oauthlib 2.0, requests-toolbelt 1.0, requests-cache 1.3, requests-futures 1.1,
-niquests 3.21, curl_cffi 0.16, cloudscraper 1.2.
+niquests 3.21, curl_cffi 0.16, cloudscraper 1.2, CacheControl 0.14.
 """
 
 from __future__ import annotations
 
-from flake8_concurrency.knowledge.notation import calls, members, moved
+from flake8_concurrency.knowledge.notation import FromArgument, calls, members, moved
 from flake8_concurrency.knowledge.schema import Blocking, ClassFact
 
 _VERBS = "get options head post put patch delete request"
@@ -194,6 +194,8 @@ CLASSES: dict[str, ClassFact] = {
 FUNCTIONS: dict[str, str] = {
     **{f"requests.{verb}": _RESPONSE for verb in _VERBS.split()},
     "requests.session": "() -> requests.Session",
+    # It mounts its own adapter, which bounds nothing, and gives the session back.
+    "cachecontrol.CacheControl": "() -> T",
     "cloudscraper.create_scraper": "() -> cloudscraper.CloudScraper",
     "cloudscraper.session": "() -> cloudscraper.CloudScraper",
     **{f"httpx.{verb}": "() -> httpx.Response" for verb in _VERBS.split()},
@@ -210,8 +212,11 @@ FUNCTIONS: dict[str, str] = {
 
 CONSTANTS: dict[str, str] = {}
 
+FROM_ARGUMENT: dict[str, FromArgument] = {"cachecontrol.CacheControl": FromArgument(0, "sess", "T")}
+
 ALIASES: dict[str, str] = {
     **moved("requests.sessions", "requests", "Session session"),
+    "cachecontrol.wrapper.CacheControl": "cachecontrol.CacheControl",
     **moved("requests.api", "requests", _VERBS),
     **moved("requests.models", "requests", "Response Request PreparedRequest"),
     "requests_oauthlib.oauth1_session.OAuth1Session": "requests_oauthlib.OAuth1Session",

@@ -68,6 +68,7 @@ ALIASES: dict[str, str] = {
 }
 FROM_ARGUMENT: dict[str, FromArgument] = {
     **django.FROM_ARGUMENT,
+    **http_clients.FROM_ARGUMENT,
     **sqlalchemy.FROM_ARGUMENT,
 }
 

@@ -229,7 +229,11 @@ class BeforeCommit:
         if function.name in known.ADMIN_METHODS and self._is_admin(function.owner):
             says = f"by {function.qualified_name}, which Django's admin calls inside a transaction"
             return Place(function.node, says, DJANGO)
-        if function.name in known.MODEL_METHODS and self.is_model(function.owner) and self._calls_super(function):
+        if (
+            function.name in known.MODEL_METHODS
+            and self._calls_super(function)
+            and (self.is_model(function.owner) or self._is_in_model(function.owner))
+        ):
             says = f"by {function.qualified_name}(), in the transaction of whoever calls it"
             return Place(function.node, says, DJANGO)
         return None
@@ -253,6 +257,14 @@ class BeforeCommit:
             elif last_name(base) == "Model" or words(last_name(base))[-1:] == ["model"]:
                 return not self._is_foreign(base)
         return False
+
+    def _is_in_model(self, mixin: ClassInfo) -> bool:
+        """Whether a model of the file is derived from a class that is none itself."""
+        return any(
+            last_name(base) == mixin.name and self.is_model(derived)
+            for derived in self._file.definitions.classes.values()
+            for base in derived.bases
+        )
 
     def _is_field(self, value: cst.BaseExpression | None) -> bool:
         """`models.CharField(...)`, `ForeignKey(...)`."""

@@ -116,7 +116,9 @@ class CallKinds:
         if kind is None or not any(self._kinds.is_a(kind, name) for name in _QUEUES):
             return kind
         size = argument(node, 0, "maxsize")
-        return kind if size is None or literal(size) == (0,) else Kind(kind.name, kind.args, BOUNDED)
+        # No number above zero is no limit.
+        endless = size is None or literal(size) == (0,) or isinstance(size, cst.UnaryOperation)
+        return kind if endless else Kind(kind.name, kind.args, BOUNDED)
 
     def _generic(self, name: str, node: cst.Call) -> Kind:
         """A new object of a library class, its type argument taken from the constructor's where a table says so."""

@@ -12,9 +12,13 @@ from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import dotted, last_name
+from flake8_concurrency.model.vocabulary import SAVING
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
+
+#: What changes rows, by its last name.
+_WRITING = SAVING | frozenset("delete adelete update aupdate create acreate bulk_create bulk_update execute".split())
 
 
 class FileDeletion(NamedTuple):
@@ -40,9 +44,21 @@ class FileDeletions:
             if self._file.before_commit.is_meant(call, function):
                 continue
             place = self._file.before_commit.place(call, function)
-            if place is not None and place.orm == DJANGO:
+            if place is not None and place.orm == DJANGO and not self._only_reads(place, call):
                 found.append(FileDeletion(call, dotted(call.func) or called_name(call), place))
         return found
+
+    def _only_reads(self, place: Place, deletion: cst.Call) -> bool:
+        """Whether the transaction that shows around a call changes no row: a rollback would bring nothing back."""
+        if isinstance(place.node, cst.FunctionDef):
+            return False
+        block = next(one for one in self._file.ancestors(place.node) if isinstance(one, cst.With | cst.FunctionDef))
+        calls = (node for node in self._file.tree.within(block.body) if isinstance(node, cst.Call))
+        return not any(
+            called_name(call) in _WRITING or self._file.callee(call) is not None
+            for call in calls
+            if call is not deletion
+        )
 
     def _cleans_up(self, call: cst.Call) -> bool:
         """Whether a call stands in an `except`: it is about a failure, or another way to do the same."""

@@ -52,6 +52,8 @@ class Futures:
 
     def __init__(self, file: FileModel) -> None:
         self._file = file
+        #: Helpers of which it is being found out whether they give back a future that is done.
+        self._asked: set[FunctionInfo] = set()
         self._origins: dict[cst.BaseExpression, Origin] = {}
 
     def is_future(self, node: cst.BaseExpression) -> bool:
@@ -63,7 +65,30 @@ class Futures:
         if _says_done(kind) or _says_done(self._file.kinds.element(kind)):
             return True
         origin = self.origin(node)
-        return self._is_given_to_callback(node) or self._was_tested(node, origin) or self._was_joined(node, origin)
+        return (
+            self._is_given_to_callback(node)
+            or self._was_tested(node, origin)
+            or self._was_joined(node, origin)
+            or self._is_given_back_done(node)
+        )
+
+    def _is_given_back_done(self, node: cst.BaseExpression) -> bool:
+        """Whether a function of the file made a future, and gives back none that is not done."""
+        if isinstance(node, cst.Name):
+            bindings = self._file.names.reaching(node) or ()
+            values = [one.value for one in bindings if one.how == "assign" and not one.path]
+            node = values[0] if len(values) == len(bindings) == 1 and values[0] is not None else node
+        helper = self._file.callee(node) if isinstance(node, cst.Call) else None
+        if helper is None:
+            return False
+        if helper in self._asked:
+            return False
+        self._asked.add(helper)
+        returns = (one.value for one in helper.nodes(cst.Return) if isinstance(one, cst.Return))
+        given = [value for value in returns if value is not None and literal(value) != (None,)]
+        is_done = bool(given) and all(map(self.is_done, given))
+        self._asked.discard(helper)
+        return is_done
 
     def is_of_hashes(self, node: cst.BaseExpression) -> bool:
         """Whether all work is `submit(digest.update, …)`: it takes memory and the processor, and can't hang."""

@@ -12,7 +12,7 @@ import libcst as cst
 from flake8_concurrency.model.bindings import targets
 from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.definitions import FunctionInfo
-from flake8_concurrency.model.locks import words
+from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import dotted, last_name
 from flake8_concurrency.model.tree import COMPREHENSIONS
 
@@ -29,7 +29,7 @@ _OVER = _ENDING | frozenset("stopped closed closing running alive cancelled canc
 _CLOSING = frozenset("stop close shutdown terminate quit exit join cancel halt end finish kill".split())
 _LOOPS = (cst.While, cst.For)
 #: Whatever may be a reason for silence, wherever it stands.
-KEEPS = re.compile(r"\b(?:daemon|setDaemon|put|put_nowait|set)\b")
+KEEPS = re.compile(r"\b(?:daemon|setDaemon|put|put_nowait|set|qsize)\b")
 
 
 class Sentinels:
@@ -49,7 +49,7 @@ class Sentinels:
             last_name(call.func.value) in self._fed_a_sentinel
             or self._is_compared(call)
             or self._waits_as_daemon(call)
-            or self._is_counted(call)
+            or self._is_counted(call, last_name(call.func.value))
             or self._is_ended_by_an_item(call)
         )
 
@@ -65,10 +65,8 @@ class Sentinels:
                     found.add(last_name(func.value))
         return frozenset(found - {""})
 
-    def _is_counted(self, call: cst.Call) -> bool:
-        """Whether something around the call has asked how much the queue holds."""
-        assert isinstance(call.func, cst.Attribute)
-        name = last_name(call.func.value)
+    def _is_counted(self, call: cst.Call, name: str) -> bool:
+        """Whether something around a call, or around all calls of its helper, has asked how much the queue holds."""
         child: cst.CSTNode = call
         for parent in self._file.ancestors(call):
             asked: list[cst.CSTNode] = []
@@ -86,10 +84,26 @@ class Sentinels:
                 for node in [one, *self._file.tree.within(one)]
             ):
                 return True
-            if isinstance(parent, cst.FunctionDef | cst.Lambda):
+            if isinstance(parent, cst.FunctionDef):
+                return self._is_counted_outside(self._file.definitions.functions[parent], name)
+            if isinstance(parent, cst.Lambda):
                 return False
             child = parent
         return False
+
+    def _is_counted_outside(self, helper: FunctionInfo, name: str) -> bool:
+        """Whether all who call a function with a queue have asked how much that holds: `if jobs.qsize(): one(jobs)`."""
+        names = [param.name.value for param in helper.params]
+        if helper.owner is not None or name not in names:
+            return False
+        calls = self._file.queries.callers(helper)
+        given = [argument(call, names.index(name), name) for call in calls]
+        return bool(calls) and all(
+            value is not None
+            and self._file.function_of(call) is not helper
+            and self._is_counted(call, last_name(value))
+            for call, value in zip(calls, given, strict=True)
+        )
 
     def _is_ended_by_an_item(self, call: cst.Call) -> bool:
         """Whether the flag that ends the loop is set by what comes from the queue, or together with an item for it."""
@@ -172,6 +186,9 @@ class Sentinels:
         subject = call.func.value
         if ".Barrier." in name:
             return self._is_bounded_barrier(subject)
+        if isinstance(subject, cst.Call) and called_name(subject) == "Event":
+            # `Event().wait()`: nobody else has it, so the main thread is to stand still for ever.
+            return True
         if not _ENDING.isdisjoint(words(last_name(subject))):
             return True
         loop = self._loop(call)

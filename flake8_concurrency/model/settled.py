@@ -64,10 +64,32 @@ class Settled:
             return True
         if func.attr.value == "get" and self._has_own_item(name, call):
             return True
+        if func.attr.value == "get" and self._is_alone(subject, call):
+            return True
         asking = {f"{name}.{method}": answer for method, answer in _ASKS.get(func.attr.value, {}).items()}
         return any(
             isinstance(test, cst.Call) and asking.get(dotted(test.func)) is truth
             for test, truth in self._file.flow.conditions(call)
+        )
+
+    def _is_alone(self, queue: cst.BaseExpression, call: cst.Call) -> bool:
+        """Whether a function made a queue and hands it to nobody: it is a heap or a list, and nobody waits for another.
+
+        Only its methods are called, by the function itself, for another function may run in another thread.
+        """
+        scope = self._file.tree.scope_of(call)
+        if not isinstance(queue, cst.Name) or not isinstance(scope, cst.FunctionDef):
+            return False
+        bindings = self._file.names.reaching(queue) or ()
+        if not bindings or any(one.how != "assign" or not isinstance(one.value, cst.Call) for one in bindings):
+            return False
+        inside = self._file.tree.within(scope.body)
+        uses = [node for node in inside if isinstance(node, cst.Name) and node.value == queue.value]
+        around = [self._file.parent(use) for use in uses]
+        return (
+            all(self._file.tree.scope_of(use) is scope for use in uses)
+            and all(isinstance(one, cst.Attribute | cst.AssignTarget | cst.AnnAssign) for one in around)
+            and any(isinstance(one, cst.Attribute) and one.attr.value == "put" for one in around)
         )
 
     def _has_room(self, queue: cst.BaseExpression, call: cst.Call) -> bool:

@@ -52,10 +52,11 @@ class FileDeletedBeforeCommit(Rule):
             transaction.on_commit(lambda: storage.delete(name))
 
     Known limits:
-        Django only: receivers of its signals about rows, `save` and `delete` of models, and code inside of `atomic`
-        that the file shows. `delete()` of an attribute counts where it says `save=`, where the class of the file has it
-        as a file, or where it is called a file: anything else may be a row. A path counts when it is made of the `path`
-        or `name` of a row's file. What is deleted in an `except` is silence.
+        Django only: receivers of its signals about rows, `save` and `delete` of models and of their mixins in the same
+        file, and code inside of `atomic` that the file shows, where it changes rows. `delete()` of an attribute counts
+        where it says `save=`, where the class of the file has it as a file, or where it is called a file: anything else
+        may be a row. A path counts when it is made of the `path` or `name` of a row's file. What is deleted in an
+        `except` is silence.
     """
 
     code = "CNC713"

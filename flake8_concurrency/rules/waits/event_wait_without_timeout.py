@@ -45,8 +45,8 @@ class EventWaitWithoutTimeout(Rule):
     Known limits:
         An event that says by its name that it ends the program (`stop`, `shutdown`, `exit`) may be waited for without
         end, a condition in a loop whose test looks at such a name, too. So may an event in a loop, where the function
-        that sets the flag of the loop sets the event as well. A barrier that was made with a timeout has one. In async
-        code the call is CNC407.
+        that sets the flag of the loop sets the event as well, and so may `Event().wait()`, which nobody can end. A
+        barrier that was made with a timeout has one. In async code the call is CNC407.
     """
 
     code = "CNC206"

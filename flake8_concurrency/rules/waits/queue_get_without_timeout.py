@@ -64,8 +64,9 @@ class QueueGetWithoutTimeout(Rule):
     Known limits:
         A loop that leaves when it gets a certain item (None, a marker, anything false) is silent, and so is a queue
         that something in the file puts None or a marker into, and an endless loop in a daemon thread. Silent as well:
-        `get()` where the queue was just seen not to be `empty()`, and `put()` into a queue that the function made with
-        room for `len(...)` items. In async code the call is CNC407.
+        `get()` where the queue was just seen not to be `empty()`, or to hold something by `qsize()`, also where all
+        callers of a helper have asked; a queue that one function fills, empties and hands to nobody; and `put()` into a
+        queue that the function made with room for `len(...)` items. In async code the call is CNC407.
     """
 
     code = "CNC205"

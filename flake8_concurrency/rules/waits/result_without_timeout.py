@@ -76,8 +76,8 @@ class ResultWithoutTimeout(Rule):
 
     Known limits:
         A future counts as done after `wait` or `as_completed` went through all of them, after `done()` said so, in a
-        done-callback, and after its pool was shut down, left or joined. Code that makes sure in another way is
-        reported.
+        done-callback, after its pool was shut down, left or joined, and where a helper of the file gives back only such
+        ones. Code that makes sure in another way is reported.
     """
 
     code = "CNC202"
