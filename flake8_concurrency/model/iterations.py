@@ -46,7 +46,11 @@ class Iterations:
         """The loops of a function that go on with a container which others have changed while they waited."""
         if not function.is_async or is_of_start(function.name):
             return
-        if function.name.startswith("_") and not function.name.endswith("__") and not self._file.entrances.uses(function):
+        if (
+            function.name.startswith("_")
+            and not function.name.endswith("__")
+            and not self._file.entrances.uses(function)
+        ):
             # Called by other files, which may hold a lock.
             return
         suspensions = self._file.suspensions.of(function)
@@ -161,7 +165,9 @@ def _iterated(node: cst.BaseExpression) -> cst.BaseExpression:
 
 def _is_put(node: cst.CSTNode) -> bool:
     """Whether something is put into a queue, which waits only where it is full."""
-    return isinstance(node, cst.Await) and isinstance(node.expression, cst.Call) and called_name(node.expression) == "put"
+    return (
+        isinstance(node, cst.Await) and isinstance(node.expression, cst.Call) and called_name(node.expression) == "put"
+    )
 
 
 def _ends(statement: cst.CSTNode) -> bool:
