@@ -214,7 +214,6 @@ BLOCKING: dict[str, Blocking] = {
         "await api.{name}(...) of an InfluxDBClientAsync",
     ),
     "duckdb.connect": Blocking("database", _TO_THREAD),
-    **calls("duckdb", "sql query execute", "database", _TO_THREAD),
     **calls(_DUCK, "execute executemany commit rollback", "database", _TO_THREAD),
     **{f"{module}.connect": Blocking("database", twin) for module, (_, _, twin) in _DRIVERS.items()},
     **{

@@ -49,8 +49,8 @@ BLOCKING: dict[str, Blocking] = {
     **calls("serial.Serial", "readline readlines read_until", "client", "pyserial-asyncio"),
     # ffmpeg reads and writes all but wav files.
     **calls("pydub.AudioSegment", "from_file from_mp3 from_ogg from_flv export", "subprocess", "asyncio.to_thread"),
-    "psutil.cpu_percent": Blocking("sleep", "await asyncio.to_thread(psutil.cpu_percent, ...)"),
-    "psutil.cpu_times_percent": Blocking("sleep", "await asyncio.to_thread(psutil.cpu_times_percent, ...)"),
+    "psutil.cpu_percent": Blocking("client", "await asyncio.to_thread(psutil.cpu_percent, ...)"),
+    "psutil.cpu_times_percent": Blocking("client", "await asyncio.to_thread(psutil.cpu_times_percent, ...)"),
     "sentence_transformers.SentenceTransformer": Blocking("cpu", "await asyncio.to_thread(SentenceTransformer, ...)"),
     **calls("sentence_transformers.SentenceTransformer", "encode", "cpu", "await asyncio.to_thread(model.encode, ...)"),
     "transformers.pipeline": Blocking("cpu", "await asyncio.to_thread(transformers.pipeline, ...)"),
