@@ -51,10 +51,15 @@ def may_disturb(nodes: Sequence[ast.AST], anchors: Collection[str]) -> set[ast.A
 def _looped(root: ast.AST) -> Iterator[str]:
     """The last names of what loops of async functions go through that wait in between."""
     for node in below(root):
-        if isinstance(node, ast.For):
-            name = _iterated(node.iter)
-            if name and any(isinstance(part, ast.Await | ast.AsyncFor | ast.AsyncWith) for part in below(node)):
-                yield name
+        match node:
+            case ast.For(iter=iterated):
+                names = [_iterated(iterated)]
+            case ast.ListComp() | ast.SetComp() | ast.DictComp():
+                names = [_iterated(one.iter) for one in node.generators]
+            case _:
+                continue
+        if any(isinstance(part, ast.Await | ast.AsyncFor | ast.AsyncWith) for part in below(node)):
+            yield from filter(None, names)
 
 
 def _iterated(node: ast.expr) -> str:

@@ -27,7 +27,7 @@ _Place = tuple[object, str]
 class Iteration(NamedTuple):
     """A loop over a container, what waits in it, and what takes something out of the container meanwhile."""
 
-    loop: cst.For
+    loop: cst.For | cst.CompFor
     container: cst.BaseExpression
     suspension: cst.CSTNode
     change: cst.CSTNode
@@ -55,7 +55,7 @@ class Iterations:
             return
         suspensions = self._file.suspensions.of(function)
         for loop in function.own if suspensions else ():
-            if not isinstance(loop, cst.For) or loop.asynchronous is not None:
+            if not isinstance(loop, cst.For | cst.CompFor) or loop.asynchronous is not None:
                 continue
             container = _iterated(loop.iter)
             place = self._place(container)
@@ -68,8 +68,11 @@ class Iterations:
             if change is not None:
                 yield Iteration(loop, container, suspension, *change)
 
-    def _goes_on(self, suspension: cst.CSTNode, loop: cst.For) -> bool:
+    def _goes_on(self, suspension: cst.CSTNode, loop: cst.For | cst.CompFor) -> bool:
         """Whether a loop asks for its next item after a wait in its body."""
+        if isinstance(loop, cst.CompFor):
+            around = list(self._tree.ancestors(suspension))
+            return self._tree.parents[loop] in around and loop.iter not in around
         child = suspension
         for parent in self._tree.ancestors(suspension):
             if parent is loop:
@@ -79,7 +82,7 @@ class Iterations:
             child = parent
         return False
 
-    def _is_caught(self, loop: cst.For) -> bool:
+    def _is_caught(self, loop: cst.CSTNode) -> bool:
         """Whether the error is expected: `except RuntimeError` around the loop."""
         for parent in self._tree.ancestors(loop):
             if isinstance(parent, cst.FunctionDef):
