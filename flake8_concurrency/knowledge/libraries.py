@@ -80,6 +80,7 @@ ALIASES: dict[str, str] = {
 }
 FROM_ARGUMENT: dict[str, FromArgument] = {
     **django.FROM_ARGUMENT,
+    **model_clients.FROM_ARGUMENT,
     **sqlalchemy.FROM_ARGUMENT,
 }
 

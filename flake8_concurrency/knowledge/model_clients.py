@@ -9,7 +9,7 @@ are resources, and whose methods are requests. So `client.chat.completions.creat
 
 from __future__ import annotations
 
-from flake8_concurrency.knowledge.notation import calls, members
+from flake8_concurrency.knowledge.notation import FromArgument, calls, members
 from flake8_concurrency.knowledge.schema import Blocking, ClassFact
 
 #: Package, and its sync clients; each has an async one of the same name with `Async` before it.
@@ -138,7 +138,13 @@ CLASSES: dict[str, ClassFact] = {
     "pymilvus.AsyncMilvusClient": ClassFact(),
 }
 
+#: instructor gives back the client that it is given, with a few arguments more to its requests.
+_PATCHING = [f"instructor.{name}" for name in ("from_openai", "from_anthropic", "from_groq", "patch")]
+
+FROM_ARGUMENT: dict[str, FromArgument] = dict.fromkeys(_PATCHING, FromArgument(0, "client", "T"))
+
 FUNCTIONS: dict[str, str] = {
+    **dict.fromkeys(_PATCHING, "() -> T"),
     **{
         f"chromadb.{flavour}": "() -> chromadb.api.ClientAPI"
         for flavour in ("Client", "HttpClient", "PersistentClient", "EphemeralClient", "CloudClient")

@@ -274,8 +274,9 @@ BLOCKING: dict[str, Blocking] = {
         ).items()
     },
     **{
-        f"dashscope.{name}.call": Blocking("client", f"await asyncio.to_thread(dashscope.{name}.call, ...)")
+        f"dashscope.{module}{name}.call": Blocking("client", f"await asyncio.to_thread(dashscope.{name}.call, ...)")
         for name in _DASHSCOPE.split()
+        for module in ("", "embeddings." if name.endswith("Embedding") else "aigc.")
     },
     # Asks the server who it is.
     "jira.JIRA": Blocking("client", "await asyncio.to_thread(jira.JIRA, ...)"),
