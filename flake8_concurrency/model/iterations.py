@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
@@ -84,14 +85,9 @@ class Iterations:
 
     def _is_caught(self, loop: cst.CSTNode) -> bool:
         """Whether the error is expected: `except RuntimeError` around the loop."""
-        for parent in self._tree.ancestors(loop):
-            if isinstance(parent, cst.FunctionDef):
-                break
-            if isinstance(parent, cst.Try) and any(
-                last_name(one.type) == "RuntimeError" for one in parent.handlers if one.type is not None
-            ):
-                return True
-        return False
+        around = takewhile(lambda one: not isinstance(one, cst.FunctionDef), self._tree.ancestors(loop))
+        handlers = (handler for one in around if isinstance(one, cst.Try) for handler in one.handlers)
+        return any(one.type is not None and last_name(one.type) == "RuntimeError" for one in handlers)
 
     # -- what others do ------------------------------------------------------------------------------------------------
 
