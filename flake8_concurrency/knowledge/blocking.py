@@ -18,15 +18,18 @@ from collections.abc import Iterable
 from flake8_concurrency.knowledge import (
     async_libraries,
     data_libraries,
+    data_stores,
     database_drivers,
     django,
     http_clients,
     model_clients,
     mongodb,
     object_mappers,
+    programs_and_models,
     redis_clients,
     service_clients,
     sqlalchemy,
+    web_services,
 )
 from flake8_concurrency.knowledge.notation import calls
 from flake8_concurrency.knowledge.schema import Blocking
@@ -384,15 +387,18 @@ BLOCKING: dict[str, Blocking] = {
     **_LOOPS,
     **async_libraries.BLOCKING,
     **data_libraries.BLOCKING,
+    **data_stores.BLOCKING,
     **database_drivers.BLOCKING,
     **django.BLOCKING,
     **http_clients.BLOCKING,
     **model_clients.BLOCKING,
     **mongodb.BLOCKING,
     **object_mappers.BLOCKING,
+    **programs_and_models.BLOCKING,
     **redis_clients.BLOCKING,
     **service_clients.BLOCKING,
     **sqlalchemy.BLOCKING,
+    **web_services.BLOCKING,
 }
 
 #: Methods that do not block, although their class or a base has an entry that covers them. `Class.*` here ends the
@@ -530,6 +536,7 @@ BLOCKS_ONLY_WITH: dict[str, tuple[int, str]] = {
     "ftplib.FTP": (0, "host"),
     "ftplib.FTP_TLS": (0, "host"),
     "telnetlib.Telnet": (0, "host"),
+    **programs_and_models.BLOCKS_ONLY_WITH,
 }
 
 #: Calls that take a path or an open file: they touch the disk when this argument is a path.

@@ -1,6 +1,6 @@
-"""pandas and Pillow: what reads, converts or writes so much at once that it holds the event loop up.
+"""pandas and Pillow: what reads, converts or writes so much at once that it holds the event loop up; files of packages.
 
-Checked against pandas 3.1 and Pillow 13.
+Checked against pandas 3.1, Pillow 13 and importlib.resources of CPython 3.11.
 """
 
 from __future__ import annotations
@@ -13,10 +13,20 @@ _READERS = (
     " read_sql_query read_sql_table read_xml"
 )
 _WRITERS = "to_csv to_excel to_json to_parquet to_feather to_orc to_pickle to_sql to_xml"
+_RESOURCE = "importlib.resources.abc.Traversable"
 _DRAWING = "resize rotate crop convert transpose copy filter reduce"
 
 CLASSES: dict[str, ClassFact] = {
     "pandas.DataFrame": ClassFact(members=members("copy head tail", "() -> Self")),
+    # A file of a package: a path, as a rule.
+    _RESOURCE: ClassFact(
+        members={
+            **members("__truediv__ joinpath", "() -> Self"),
+            "read_text": "() -> builtins.str",
+            "read_bytes": "() -> builtins.bytes",
+            "open": "() -> typing.IO[?]",
+        },
+    ),
     "PIL.Image.Image": ClassFact(
         members={
             "__enter__": "() -> Self",
@@ -28,13 +38,21 @@ CLASSES: dict[str, ClassFact] = {
 }
 
 FUNCTIONS: dict[str, str] = {
+    "importlib.resources.files": f"() -> {_RESOURCE}",
     **{f"pandas.{reader}": "() -> pandas.DataFrame" for reader in _READERS.split()},
     **{f"PIL.Image.{maker}": "() -> PIL.Image.Image" for maker in ("open", "new", "frombytes", "fromarray")},
 }
 
-ALIASES: dict[str, str] = {"pandas.core.frame.DataFrame": "pandas.DataFrame"}
+ALIASES: dict[str, str] = {
+    "pandas.core.frame.DataFrame": "pandas.DataFrame",
+    "importlib.abc.Traversable": _RESOURCE,
+    "importlib_resources.files": "importlib.resources.files",
+    "importlib_resources.abc.Traversable": _RESOURCE,
+}
 
 BLOCKING: dict[str, Blocking] = {
+    **calls(_RESOURCE, "read_text read_bytes", "file", "await asyncio.to_thread(resource.{name}, ...)"),
+    **calls(_RESOURCE, "open", "file", "asyncio.to_thread around the whole block"),
     **calls("pandas", f"{_READERS} read_html read_hdf", "cpu", "await asyncio.to_thread(pandas.{name}, ...)"),
     **calls("pandas.DataFrame", _WRITERS, "cpu", "await asyncio.to_thread(frame.{name}, ...)"),
     **calls(

@@ -5,16 +5,19 @@ from __future__ import annotations
 from flake8_concurrency.knowledge import (
     async_libraries,
     data_libraries,
+    data_stores,
     database_drivers,
     django,
     http_clients,
     model_clients,
     mongodb,
     object_mappers,
+    programs_and_models,
     redis_clients,
     service_clients,
     sqlalchemy,
     thread_callbacks,
+    web_services,
 )
 from flake8_concurrency.knowledge.notation import FromArgument
 from flake8_concurrency.knowledge.schema import ClassFact
@@ -22,28 +25,34 @@ from flake8_concurrency.knowledge.schema import ClassFact
 CLASSES: dict[str, ClassFact] = {
     **async_libraries.CLASSES,
     **data_libraries.CLASSES,
+    **data_stores.CLASSES,
     **database_drivers.CLASSES,
     **django.CLASSES,
     **http_clients.CLASSES,
     **model_clients.CLASSES,
     **mongodb.CLASSES,
     **object_mappers.CLASSES,
+    **programs_and_models.CLASSES,
     **redis_clients.CLASSES,
     **service_clients.CLASSES,
     **sqlalchemy.CLASSES,
+    **web_services.CLASSES,
     **thread_callbacks.CLASSES,
 }
 FUNCTIONS: dict[str, str] = {
     **async_libraries.FUNCTIONS,
     **data_libraries.FUNCTIONS,
+    **data_stores.FUNCTIONS,
     **database_drivers.FUNCTIONS,
     **django.FUNCTIONS,
     **http_clients.FUNCTIONS,
     **model_clients.FUNCTIONS,
     **object_mappers.FUNCTIONS,
+    **programs_and_models.FUNCTIONS,
     **redis_clients.FUNCTIONS,
     **service_clients.FUNCTIONS,
     **sqlalchemy.FUNCTIONS,
+    **web_services.FUNCTIONS,
 }
 CONSTANTS: dict[str, str] = {
     **django.CONSTANTS,
@@ -55,20 +64,24 @@ CONSTANTS: dict[str, str] = {
 ALIASES: dict[str, str] = {
     **async_libraries.ALIASES,
     **data_libraries.ALIASES,
+    **data_stores.ALIASES,
     **database_drivers.ALIASES,
     **django.ALIASES,
     **http_clients.ALIASES,
     **model_clients.ALIASES,
     **mongodb.ALIASES,
     **object_mappers.ALIASES,
+    **programs_and_models.ALIASES,
     **redis_clients.ALIASES,
     **service_clients.ALIASES,
     **sqlalchemy.ALIASES,
+    **web_services.ALIASES,
     **thread_callbacks.ALIASES,
 }
 FROM_ARGUMENT: dict[str, FromArgument] = {
     **django.FROM_ARGUMENT,
     **http_clients.FROM_ARGUMENT,
+    **model_clients.FROM_ARGUMENT,
     **sqlalchemy.FROM_ARGUMENT,
 }
 

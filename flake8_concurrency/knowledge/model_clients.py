@@ -9,7 +9,7 @@ are resources, and whose methods are requests. So `client.chat.completions.creat
 
 from __future__ import annotations
 
-from flake8_concurrency.knowledge.notation import calls, members
+from flake8_concurrency.knowledge.notation import FromArgument, calls, members
 from flake8_concurrency.knowledge.schema import Blocking, ClassFact
 
 #: Package, and its sync clients; each has an async one of the same name with `Async` before it.
@@ -52,6 +52,8 @@ def _generated(package: str, client: str) -> dict[str, ClassFact]:
     }
 
 
+#: Resources of a client of google.genai, each a class of its own.
+_GENAI = ("batches", "caches", "interactions", "operations")
 _EMBED = "embed_documents embed_query"
 _CHROMA_COLLECTION = "add get peek query update upsert delete count modify fork search"
 
@@ -79,10 +81,15 @@ CLASSES: dict[str, ClassFact] = {
         members={
             "models": "google.genai.models.Models",
             "files": "google.genai.files.Files",
+            "chats": "google.genai.chats.Chats",
+            **{name: f"google.genai.{name}.{name.title()}" for name in _GENAI},
             "aio": "google.genai.client.AsyncClient",
         },
     ),
     "google.genai.client.AsyncClient": ClassFact(),
+    "google.genai.chats.Chats": ClassFact(members={"create": "() -> google.genai.chats.Chat"}),
+    "google.genai.chats.Chat": ClassFact(),
+    **{f"google.genai.{name}.{name.title()}": ClassFact() for name in _GENAI},
     "google.genai.models.Models": ClassFact(),
     "google.genai.files.Files": ClassFact(),
     "huggingface_hub.InferenceClient": ClassFact(),
@@ -131,7 +138,13 @@ CLASSES: dict[str, ClassFact] = {
     "pymilvus.AsyncMilvusClient": ClassFact(),
 }
 
+#: instructor gives back the client that it is given, with a few arguments more to its requests.
+_PATCHING = [f"instructor.{name}" for name in ("from_openai", "from_anthropic", "from_groq", "patch")]
+
+FROM_ARGUMENT: dict[str, FromArgument] = dict.fromkeys(_PATCHING, FromArgument(0, "client", "T"))
+
 FUNCTIONS: dict[str, str] = {
+    **dict.fromkeys(_PATCHING, "() -> T"),
     **{
         f"chromadb.{flavour}": "() -> chromadb.api.ClientAPI"
         for flavour in ("Client", "HttpClient", "PersistentClient", "EphemeralClient", "CloudClient")
@@ -207,6 +220,17 @@ BLOCKING: dict[str, Blocking] = {
         "await client.{name}(...) on ollama.AsyncClient",
     ),
     **calls("google.genai.models.Models", "*", "client", "await client.aio.models.method(...)"),
+    **calls("google.genai.chats.Chat", "send_message", "client", "await chat.send_message(...) of client.aio.chats"),
+    **{
+        key: fact
+        for name in _GENAI
+        for key, fact in calls(
+            f"google.genai.{name}.{name.title()}",
+            "create get list delete cancel update",
+            "client",
+            f"await client.aio.{name}.{{name}}(...)",
+        ).items()
+    },
     **calls("google.genai.files.Files", "*", "client", "await client.aio.files.method(...)"),
     **calls("huggingface_hub.InferenceClient", "*", "client", "await the same call on AsyncInferenceClient"),
     **calls("huggingface_hub.HfApi", "*", "client", "await asyncio.to_thread(api.method, ...)"),

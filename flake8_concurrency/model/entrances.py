@@ -93,7 +93,9 @@ class Entrances:
     def _belongs_to_one(self, owner: ClassInfo, depth: int) -> bool:
         if not _ITERATING.isdisjoint(owner.methods):
             return True
-        names = [owner.name, *map(last_name, map(_plain, owner.bases))]
+        bases = map(last_name, map(_plain, owner.bases))
+        # What can be entered may be entered once, and shared by all tasks in the block.
+        names = [owner.name, *(name for name in bases if not name.endswith("ContextManager"))]
         if any(not _OF_ONE_TASK.isdisjoint(words(name)) for name in names):
             return True
         kinds = (self._file.kind(base) for base in owner.bases)

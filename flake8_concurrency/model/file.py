@@ -43,6 +43,7 @@ from flake8_concurrency.model.guards import Guards
 from flake8_concurrency.model.http import Http
 from flake8_concurrency.model.idle_locks import IdleLocks
 from flake8_concurrency.model.inserts import Inserts
+from flake8_concurrency.model.iterations import Iterations
 from flake8_concurrency.model.joined_locks import JoinedLocks
 from flake8_concurrency.model.key_locks import KeyLocks
 from flake8_concurrency.model.kinds import Kinds
@@ -470,6 +471,10 @@ class FileModel:
     @cached_property
     def stale(self) -> StaleReads:
         return StaleReads(self)
+
+    @cached_property
+    def iterations(self) -> Iterations:
+        return Iterations(self)
 
     @cached_property
     def offloads(self) -> Offloads:

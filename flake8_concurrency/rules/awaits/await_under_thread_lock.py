@@ -66,7 +66,8 @@ class AwaitUnderThreadLock(Rule):
                     self.rows[key] = row
 
     Known limits:
-        The lock is known by what it is, not by its name. `acquire()` without `with` is not followed.
+        The lock is known by what it is, not by its name. `acquire()` without `with` is not followed. A generator of the
+        file that holds the lock while it yields (`with self.locked():`) is.
     """
 
     code = "CNC506"
@@ -84,12 +85,23 @@ class AwaitUnderThreadLock(Rule):
     def visit_With(self, node: cst.With) -> None:
         if node.asynchronous is not None:
             return
-        lock = next((item.item for item in node.items if self.file.is_a(item.item, *_LOCKS)), None)
+        lock = next((lock for item in node.items if (lock := self._held(item.item)) is not None), None)
         wait = next(self._waits(node), None) if lock is not None else None
         if lock is not None and wait is not None:
             name = self.file.tree.module.code_for_node(lock)
             effect = _LETS_IN if self.file.is_a(lock, "threading.RLock") else _BLOCKS
             self.report(wait, lock=name, line=self.file.line(node), effect=effect)
+
+    def _held(self, entered: cst.BaseExpression) -> cst.BaseExpression | None:
+        """The lock that is held once something is entered: itself, or the one that its generator holds."""
+        if self.file.is_a(entered, *_LOCKS):
+            return entered
+        callee = self.file.callee(entered) if isinstance(entered, cst.Call) else None
+        if callee is None or "contextmanager" not in callee.decorator_names:
+            return None
+        around = (parent for given in callee.nodes(cst.Yield) for parent in self.file.ancestors(given))
+        items = (item.item for parent in around if isinstance(parent, cst.With) for item in parent.items)
+        return next((item for item in items if self.file.is_a(item, *_LOCKS)), None)
 
     def _waits(self, node: cst.With) -> Iterator[cst.CSTNode]:
         """The places in a block where its task waits, those of functions defined in it left out."""

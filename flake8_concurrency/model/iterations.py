@@ -1,0 +1,190 @@
+"""Loops over shared dicts and sets that wait in between, while others put something in or take it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
+from typing import TYPE_CHECKING, NamedTuple
+
+import libcst as cst
+
+from flake8_concurrency.model.bindings import targets
+from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
+from flake8_concurrency.model.facts import DICT, SET
+from flake8_concurrency.model.iteration_shapes import REMOVING, VIEWS, is_of_end, is_of_start
+from flake8_concurrency.model.locks import called_name
+from flake8_concurrency.model.spelling import last_name
+
+if TYPE_CHECKING:
+    from flake8_concurrency.model.file import FileModel
+
+#: What raises a RuntimeError when it has changed since the last item.
+_COUNTED = (DICT, SET)
+
+#: Whose state a container is, and its name there: the same wherever the file speaks of it.
+_Place = tuple[object, str]
+
+
+class Iteration(NamedTuple):
+    """A loop over a container, what waits in it, and what takes something out of the container meanwhile."""
+
+    loop: cst.For | cst.CompFor
+    container: cst.BaseExpression
+    suspension: cst.CSTNode
+    change: cst.CSTNode
+    changer: FunctionInfo
+
+
+class Iterations:
+    """Answers for one file."""
+
+    def __init__(self, file: FileModel) -> None:
+        self._file = file
+        self._tree = file.tree
+        self._removals: dict[_Place, list[tuple[cst.CSTNode, FunctionInfo]]] | None = None
+
+    def disturbed(self, function: FunctionInfo) -> Iterator[Iteration]:
+        """The loops of a function that go on with a container which others have changed while they waited."""
+        if not function.is_async or is_of_start(function.name):
+            return
+        if (
+            function.name.startswith("_")
+            and not function.name.endswith("__")
+            and not self._file.entrances.uses(function)
+        ):
+            # Called by other files, which may hold a lock.
+            return
+        suspensions = self._file.suspensions.of(function)
+        for loop in function.own if suspensions else ():
+            if not isinstance(loop, cst.For | cst.CompFor) or loop.asynchronous is not None:
+                continue
+            container = _iterated(loop.iter)
+            place = self._place(container)
+            if place is None or not self._file.is_a(container, *_COUNTED):
+                continue
+            suspension = next((one for one in suspensions if self._goes_on(one, loop)), None)
+            if suspension is None or self._file.sections.encloses(loop.iter, loop) or self._is_caught(loop):
+                continue
+            change = self._changed(place, function)
+            if change is not None:
+                yield Iteration(loop, container, suspension, *change)
+
+    def _goes_on(self, suspension: cst.CSTNode, loop: cst.For | cst.CompFor) -> bool:
+        """Whether a loop asks for its next item after a wait in its body."""
+        if isinstance(loop, cst.CompFor):
+            around = list(self._tree.ancestors(suspension))
+            return self._tree.parents[loop] in around and loop.iter not in around
+        child = suspension
+        for parent in self._tree.ancestors(suspension):
+            if parent is loop:
+                return child is loop.body and not _is_put(suspension)
+            if isinstance(parent, cst.IndentedBlock) and _ends(parent.body[-1]):
+                return False
+            child = parent
+        return False
+
+    def _is_caught(self, loop: cst.CSTNode) -> bool:
+        """Whether the error is expected: `except RuntimeError` around the loop."""
+        around = takewhile(lambda one: not isinstance(one, cst.FunctionDef), self._tree.ancestors(loop))
+        handlers = (handler for one in around if isinstance(one, cst.Try) for handler in one.handlers)
+        return any(one.type is not None and last_name(one.type) == "RuntimeError" for one in handlers)
+
+    # -- what others do ------------------------------------------------------------------------------------------------
+
+    def _changed(self, place: _Place, function: FunctionInfo) -> tuple[cst.CSTNode, FunctionInfo] | None:
+        """Where another function takes something out of a container while its loop waits."""
+        if self._removals is None:
+            self._removals = {}
+            for other in self._file.definitions.functions.values():
+                if not is_of_start(other.name) and not is_of_end(other.name):
+                    for node, container in _removals(self._run_by(other)):
+                        found = self._place(container)
+                        if found is not None:
+                            self._removals.setdefault(found, []).append((node, other))
+        is_last = is_of_end(function.name)
+        is_shared = not self._file.entrances.is_of_one_task(function)
+        return next(
+            (
+                (node, other)
+                for node, other in self._removals.get(place, ())
+                if other is not function
+                and (self._is_callback(node, other) or (is_shared and self._comes_by(other, is_last)))
+            ),
+            None,
+        )
+
+    @staticmethod
+    def _comes_by(function: FunctionInfo, is_last: bool) -> bool:
+        """Whether others may call a function at any time; at the end only an async one."""
+        return not function.name.startswith("_") and (function.is_async or not is_last)
+
+    def _is_callback(self, node: cst.CSTNode, function: FunctionInfo) -> bool:
+        """Whether something runs when a task is done, or something else has happened."""
+        if isinstance(node, cst.Attribute) or isinstance(self._tree.scope_of(node), cst.Lambda):
+            return True
+        return any(self._is_handed_on(use) for use in self._file.entrances.uses(function))
+
+    def _is_handed_on(self, name: cst.Name) -> bool:
+        outer = self._tree.parents[name]
+        return isinstance(self._tree.parents[outer] if isinstance(outer, cst.Attribute) else outer, cst.Arg)
+
+    def _run_by(self, function: FunctionInfo) -> Iterator[cst.CSTNode]:
+        """What a function does, and what the lambdas in it do: `task.add_done_callback(lambda _: self.x.pop(key))`."""
+        for node in function.own:
+            yield node
+            if isinstance(node, cst.Lambda):
+                yield from self._tree.own[node]
+
+    def _place(self, node: cst.BaseExpression) -> _Place | None:
+        """Whose state a name or an attribute of the object is, and what it is called there."""
+        owner = self._file.shared_state.owner(node)
+        if owner == "module" and isinstance(node, cst.Name):
+            return "module", node.value
+        if owner in ("object", "class") and isinstance(node, cst.Attribute) and isinstance(node.value, cst.Name):
+            return self._class_around(node), node.attr.value
+        return None
+
+    def _class_around(self, node: cst.CSTNode) -> ClassInfo | None:
+        functions = self._file.definitions.functions
+        around = (functions[one].owner for one in self._tree.ancestors(node) if isinstance(one, cst.FunctionDef))
+        return next((owner for owner in around if owner is not None), None)
+
+
+def _iterated(node: cst.BaseExpression) -> cst.BaseExpression:
+    """What a loop goes through: `T`, `T.items()`, `enumerate(T)`."""
+    while isinstance(node, cst.Call):
+        if isinstance(node.func, cst.Attribute) and node.func.attr.value in VIEWS and not node.args:
+            node = node.func.value
+        elif last_name(node.func) == "enumerate" and node.args:
+            node = node.args[0].value
+        else:
+            break
+    return node
+
+
+def _is_put(node: cst.CSTNode) -> bool:
+    """Whether something is put into a queue, which waits only where it is full."""
+    return (
+        isinstance(node, cst.Await) and isinstance(node.expression, cst.Call) and called_name(node.expression) == "put"
+    )
+
+
+def _ends(statement: cst.CSTNode) -> bool:
+    """Whether a statement leaves the loop that it is in."""
+    return isinstance(statement, cst.SimpleStatementLine) and isinstance(
+        statement.body[-1], cst.Break | cst.Return | cst.Raise
+    )
+
+
+def _removals(nodes: Iterable[cst.CSTNode]) -> Iterator[tuple[cst.CSTNode, cst.BaseExpression]]:
+    """What takes something out of containers, or lets others do it: `task.add_done_callback(self.tasks.discard)`."""
+    for node in nodes:
+        match node:
+            case cst.Call():
+                for part in (node.func, *(arg.value for arg in node.args)):
+                    if isinstance(part, cst.Attribute) and part.attr.value in REMOVING:
+                        yield (node if part is node.func else part), part.value
+            case cst.Del():
+                for single, _ in targets(node.target):
+                    if isinstance(single, cst.Subscript):
+                        yield node, single.value
