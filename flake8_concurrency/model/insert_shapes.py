@@ -16,9 +16,13 @@ from flake8_concurrency.model.insert_words import (
     FINDING,
     FOREIGN,
     INSERTING_VERBS,
+    RECORD_CHOOSING,
     RECORD_READS,
     SAVING_ROW,
+    SERIALIZER,
+    SERIALIZING,
     SESSION_ADDING,
+    is_creating,
     is_for_numbers,
     is_store_name,
 )
@@ -54,7 +58,7 @@ LOOKING = (
 DELETING = frozenset({"delete", "adelete"})
 LIMITING = COUNTS | {"len", "scalar", "scalar_one"}
 _NAMING = frozenset("query select select_from count exists aliased delete".split()) | BY_KEY | SHORTCUTS
-_RECORD = frozenset("filter get_or_none exists get select".split())
+_RECORD = RECORD_CHOOSING | {"select"}
 _SENDING = SAVING_ROW | SESSION_ADDING | BULK
 #: Nothing is asked by a function that has none of these: the words of `Gate.where`.
 _BEGINNINGS = {f"{start}{verb}*" for verb in INSERTING_VERBS for start in ("", "_")}
@@ -71,11 +75,13 @@ def asks_insert(root: ast.AST) -> frozenset[str]:
         if not isinstance(node, ast.Call):
             continue
         name = last_name(node.func)
+        if name.endswith(SERIALIZER) or name in SERIALIZING:
+            made.add("model")
         if _may_be_class(node.func):
             made.add(name)
         if not isinstance(node.func, ast.Attribute):
             continue
-        if name in CREATING or name == "create_user":
+        if name in CREATING or name == "create_user" or (is_creating(name) and isinstance(node.func.value, ast.Name)):
             found |= _asked(node.func.value)
         elif name in _SENDING:
             sends = True
@@ -128,6 +134,11 @@ def answers_look(root: ast.AST, names: Collection[str]) -> set[str]:
                 found |= _looked_for(node.value)
         elif isinstance(node, ast.Call):
             found |= _looked_by(node)
+        elif isinstance(node, ast.ExceptHandler) and node.type is not None:
+            kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+            for kind in kinds:
+                if isinstance(kind, ast.Attribute) and kind.attr == "DoesNotExist":
+                    found |= _looked_for(kind.value)
     return found | {_ANY} if found else found
 
 
