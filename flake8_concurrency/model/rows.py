@@ -197,9 +197,12 @@ class Rows:
             return None
         if function.name.endswith("create"):
             return None
-        if not self.saving.saves_column(function, node, row, write.attribute):
+        is_reached = row != function.this and self._is_reached(write.row, function)
+        if not self.saving.saves_column(function, node, row, write.attribute) and not (
+            is_reached and write.how == "augmented" and write.step and self.saving.saves_whole(function, node, row)
+        ):
             return None
-        if row != function.this and not self._is_reached(write.row, function):
+        if row != function.this and not is_reached:
             return None
         read = Read("row", DJANGO, node, node)
         return None if self.is_guarded(function, node, read, row, 0) else read
@@ -209,15 +212,19 @@ class Rows:
         if isinstance(row, cst.Name):
             bindings = self._file.names.reaching(row) or ()
             return bool(bindings) and all(
-                binding.how == "assign"
-                and not binding.path
-                and isinstance(binding.value, cst.Attribute | cst.Subscript)
-                and self._is_reached(binding.value, function)
+                binding.how == "assign" and not binding.path and self._is_part(binding.value, function)
                 for binding in bindings
             )
         while isinstance(row, cst.Attribute | cst.Subscript):
             row = row.value
         return isinstance(row, cst.Name) and row.value != function.this and not self._file.queries.of(row)
+
+    def _is_part(self, value: cst.BaseExpression | None, function: FunctionInfo) -> bool:
+        """Whether a value is an attribute or an item of another object, also by `getattr(request, "voucher", None)`."""
+        if isinstance(value, cst.Call) and called_name(value) == "getattr" and value.args:
+            owner = value.args[0].value
+            return isinstance(owner, cst.Attribute | cst.Name) and text(owner) != function.this
+        return isinstance(value, cst.Attribute | cst.Subscript) and self._is_reached(value, function)
 
     def _is_own_column(self, function: FunctionInfo, write: Write) -> bool:
         """Whether a method counts in a column of its own row and saves just that, for callers that are in other files.

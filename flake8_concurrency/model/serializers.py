@@ -53,17 +53,16 @@ class Serializers:
         if isinstance(node, cst.Call):
             return self._new(node)
         bindings = self._file.names.reaching(node) if isinstance(node, cst.Name) else None
-        found = [self._bound(binding) for binding in bindings or ()]
+        found = [self._bound(binding, node) for binding in bindings or ()]
         return found[0] if found and None not in found else None
 
-    def _bound(self, binding: Binding) -> Serialized | None:
+    def _bound(self, binding: Binding, node: cst.BaseExpression) -> Serialized | None:
         if binding.how == "assign" and not binding.path and isinstance(binding.value, cst.Call):
             return self._new(binding.value)
-        if binding.how == "param" and isinstance(binding.node, cst.Param):
-            # What the framework hands to `perform_create` has no row yet.
-            function = self._file.function_of(binding.node.name)
-            if function is not None and function.name == "perform_create":
-                return Serialized(self._of_view(binding.node.name), (binding.node.name,))
+        function = self._file.function_of(node)
+        if binding.how == "param" and function is not None and function.name == "perform_create":
+            # What the framework hands over has no row yet.
+            return Serialized(self._of_view(node), (node,))
         return None
 
     def _new(self, call: cst.Call) -> Serialized | None:
