@@ -359,8 +359,8 @@ class Inserts:
             if words(name)[:1] and words(name)[0] in INSERTING_VERBS:
                 yield from self._stored(call)
             values, spread = _given(call)
-            for made in self._serializers.inserted(call):
-                yield Insert(call, call, made.model, DJANGO, values, (*spread, *made.given))
+            for row in self._serializers.inserted(call):
+                yield Insert(call, call, row.model, DJANGO, values, (*spread, *row.given))
         yield from self._inside(call)
 
     @staticmethod

@@ -146,13 +146,13 @@ class Looks:
 
     def _asked_in(self, body: cst.CSTNode, handler: cst.ExceptHandler) -> Iterator[Look]:
         """`self.get_queryset().get(name=name)`, of which only `except Tag.DoesNotExist` tells the model."""
-        kinds = [element.value for element in handler.type.elements] if isinstance(handler.type, cst.Tuple) else []
-        for kind in [*kinds, handler.type]:
-            if isinstance(kind, cst.Attribute) and kind.attr.value == "DoesNotExist" and clauses.names_class(kind.value):
-                for node in self._file.tree.within(body):
-                    if isinstance(node, cst.Call) and called_name(node) in ("get", "aget") and not self.of(node):
-                        read = Read("row", DJANGO, node, node, kind.value, links=(node,))
-                        yield Look(_ROW, self.name_of(kind.value, node), node, keys_of((node,)), read)
+        for kind in _kinds(handler):
+            if not (isinstance(kind, cst.Attribute) and kind.attr.value == "DoesNotExist"):
+                continue
+            for node in self._file.tree.within(body) if clauses.names_class(kind.value) else ():
+                if isinstance(node, cst.Call) and called_name(node) in ("get", "aget") and not self.of(node):
+                    read = Read("row", DJANGO, node, node, kind.value, links=(node,))
+                    yield Look(_ROW, self.name_of(kind.value, node), node, keys_of((node,)), read)
 
     def absent(self, condition: Condition) -> list[Look]:
         """What a test with this outcome says is not there."""
@@ -616,10 +616,14 @@ def _catches(handler: cst.ExceptHandler, names: frozenset[str]) -> bool:
 
 def caught(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> set[str]:
     """The last names of the exceptions that a handler catches; empty for a bare one."""
-    kinds = [element.value for element in handler.type.elements] if isinstance(handler.type, cst.Tuple) else []
-    if handler.type is not None and not kinds:
-        kinds = [handler.type]
-    return {last_name(kind) for kind in kinds}
+    return {last_name(kind) for kind in _kinds(handler)}
+
+
+def _kinds(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> list[cst.BaseExpression]:
+    """The exceptions that a handler names, `(LookupError, ValueError)` as two."""
+    if isinstance(handler.type, cst.Tuple):
+        return [element.value for element in handler.type.elements]
+    return [] if handler.type is None else [handler.type]
 
 
 def _noun(parts: list[str]) -> str:
