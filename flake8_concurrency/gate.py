@@ -54,8 +54,10 @@ def narrow(
     text imports from other files of its project.
     """
     # Not remembered, as the groups of the gates are: each file has others.
-    some = words_of("".join(lines)).union(*(map(_last_word, told.words) for told in abroad.values()))
+    text = "".join(lines)
+    some = words_of(text).union(*(map(_last_word, told.words) for told in abroad.values()))
     gates = could_speak(_gates(tuple(rules), frozenset(configured), frozenset(named)), some, abroad)
+    gates = {rule: gate for rule, gate in gates.items() if gate.text is None or gate.text.search(text)}
     if not gates:
         return None
     outline = Outline(list(units(tree, lines)), abroad)
@@ -392,7 +394,7 @@ def _inner_questions(gate: Gate, outline: Outline) -> Iterator[tuple[Unit, Colle
     asked: dict[str, set[str]] = {}
     pending: list[tuple[str, Collection[str]]] = []
     for unit in _asked(gate, outline):
-        if unit.header is not None and (words := inner(unit.node)):
+        if unit.header is not None and outline.may_be_mapped(unit.header) and (words := inner(unit.node)):
             pending += [(name, words) for name in unit.entries - hooks]
     methods = [unit for unit in outline.units if unit.header is not None] if pending else []
     while pending:
@@ -406,12 +408,16 @@ def _inner_questions(gate: Gate, outline: Outline) -> Iterator[tuple[Unit, Colle
     for unit in outline.units if asked else ():
         if unit.mentions(asked.keys()):
             for call in unit.calls:
-                if call.name in asked and call.words.isdisjoint(OWN):
+                if call.name in asked and not _is_own(call, call.name):
                     yield unit, asked[call.name]
 
 
 def _is_own(call: Called, name: str) -> bool:
-    return call.name == name and not call.words.isdisjoint(OWN)
+    """Whether a call is of a method of the own object: `self.m()`, `super().m()`, `Base.m(self)`."""
+    if call.name != name:
+        return False
+    given = call.call.args[:1] if call.call is not None else []
+    return not call.words.isdisjoint(OWN) or any(isinstance(arg, ast.Name) and arg.id in OWN for arg in given)
 
 
 # -- the slice ---------------------------------------------------------------------------------------------------------

@@ -98,6 +98,10 @@ class Unit:
         """The attributes among them that stand on nothing but the method's own object."""
         return _only(self._attributes, [*_OWN.findall(self.text), *_OWN_OF_CLASS.findall(self.text)])
 
+    def times_own(self, name: str) -> int:
+        """How often an attribute is mentioned on nothing but the method's own object."""
+        return len(re.findall(rf"(?<![\w.])(?:self|cls)\s*\.\s*{name}\b", self.text)) if name in self.own else 0
+
     @property
     def is_statement(self) -> bool:
         return not self.is_import and not isinstance(self.node, (*FUNCTIONS, ast.ClassDef))
@@ -372,6 +376,13 @@ class Outline:
             found = self._families[header] = {*_linked(header, self._bases), *_linked(header, self._derived)}
         return found
 
+    def may_be_mapped(self, header: Unit) -> bool:
+        """Whether the rows of a table may be objects of a class, which its bases or decorators tell."""
+        return any(
+            isinstance(one.node, ast.ClassDef) and (one.node.bases or one.node.decorator_list)
+            for one in self._family(header)
+        )
+
     @cached_property
     def _bases(self) -> dict[Unit, list[Unit]]:
         headers = [unit for unit in self.units if isinstance(unit.node, ast.ClassDef)]
@@ -463,9 +474,30 @@ class Outline:
         known = self._namers.get(unit)
         if known is None:
             names = self.other_names(unit.entries)
-            known = {other for other in self.units if not other.is_import and other.mentions(names)}
-            self._namers[unit] = known
+            mentioning = (other for other in self.units if not other.is_import and other.mentions(names))
+            known = self._namers[unit] = {other for other in mentioning if self._uses(other, names, unit)}
         return known
+
+    def _uses(self, unit: Unit, names: set[str], meant: Unit) -> bool:
+        """Whether a unit that mentions some names may mean a unit by one: more than to define a thing of that name.
+
+        What it calls on its own object is of its class.
+        """
+        own_name = unit.node.name if isinstance(unit.node, FUNCTIONS) else ""
+        is_of_others = self._is_of_others(unit, meant)
+        for name in names & unit.spelled:
+            if name != own_name and not is_of_others:
+                return True
+            times = len(re.findall(rf"\b{name}\b", unit.text)) - (name == own_name)
+            if times and not (is_of_others and times == unit.times_own(name)):
+                return True
+        return False
+
+    def _is_of_others(self, unit: Unit, meant: Unit) -> bool:
+        """Whether both are methods, of classes that have nothing to do with each other."""
+        if unit.header is None or meant.header is None:
+            return False
+        return meant.header not in self._family(unit.header)
 
     def closure(self, seeds: Iterable[Unit]) -> set[Unit]:
         """The units and everything they lead to."""

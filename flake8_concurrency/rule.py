@@ -80,7 +80,8 @@ class Gate(NamedTuple):
     `looks` is asked about a function in which an anchor is called, with all names of anchors: whether a finding could
     stand there by its shape.
 
-    `speaks` is asked once about all words of the text, and tells whether it speaks at all of what the rule is about.
+    `speaks` is asked once about all words of the text, and tells whether it speaks at all of what the rule is about;
+    `text` must match somewhere in it.
 
     With `elsewhere` the anchors are the functions of the project's other files that block.
 
@@ -104,6 +105,7 @@ class Gate(NamedTuple):
     keeps: re.Pattern[str] | None = None
     nearest: bool = False
     speaks: Callable[[Collection[str]], bool] | None = None
+    text: re.Pattern[str] | None = None
     wants: Literal["all", "call", "callee"] = "all"
     finds: Finds | None = None
     looks: Callable[[ast.AST, Collection[str]], bool] | None = None

@@ -267,7 +267,7 @@ def _without_methods(body: list[ast.AST]) -> list[ast.AST]:
 
 @pieces.remembered
 def _running(root: ast.AST) -> list[tuple[ast.AST, bool]]:
-    """The nodes of a function, or of a class's own body without its methods, each with whether it runs on the loop.
+    """What a function calls and tests, or a class's body without its methods, each with whether it runs on the loop.
 
     Calls that are awaited are left out.
     """
@@ -280,22 +280,33 @@ def _running(root: ast.AST) -> list[tuple[ast.AST, bool]]:
         stack = [first]
         while stack:
             node = stack.pop()
-            if isinstance(node, FUNCTIONS):
-                if id(node) not in apart:
-                    # Decorators and defaults run where the function is defined.
-                    stack += [*node.decorator_list, node.args]
-                    pending += [(child, isinstance(node, ast.AsyncFunctionDef)) for child in node.body]
-                continue
-            if isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
-                node = node.value
-            else:
-                found.append((node, on_loop))
+            kind = node.__class__
+            # Most nodes are names, attributes and constants: one look tells them from all that matters.
+            if kind in _TOLD:
+                if isinstance(node, FUNCTIONS):
+                    if id(node) not in apart:
+                        # Decorators and defaults run where the function is defined.
+                        stack += [*node.decorator_list, node.args]
+                        pending += [(child, isinstance(node, ast.AsyncFunctionDef)) for child in node.body]
+                    continue
+                if isinstance(node, ast.Await):
+                    if isinstance(node.value, ast.Call):
+                        node = node.value
+                else:
+                    found.append((node, on_loop))
             stack += children(node)
     return found
 
 
 #: For `isinstance`, which is faster with a tuple.
 _ITERATING = (ast.For, ast.comprehension)
+#: What `calls` and `tested` know, and what tells where they run.
+_TOLD = frozenset(
+    {
+        *(ast.Call, ast.With, ast.YieldFrom, ast.For, ast.comprehension, ast.If, ast.While, ast.IfExp, ast.Assert),
+        *(ast.Await, *FUNCTIONS),
+    }
+)
 
 
 def calls(root: ast.AST, giving: Collection[str] = GIVING) -> list[Called]:
@@ -333,10 +344,13 @@ def awaited(root: ast.AST, giving: Collection[str] = GIVING) -> list[Called]:
     """Everything that is called and awaited in a piece of a tree; `async with` calls too."""
     found: list[Called] = []
     for node in pieces.below(root):
-        if isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
-            func = node.value.func
-            found += [Called(name, True, func, giving) for name in last_names(func)]
-        elif isinstance(node, ast.AsyncWith):
+        kind = node.__class__
+        if kind is ast.Await:
+            call = node.value  # type: ignore[attr-defined]
+            if isinstance(call, ast.Call):
+                found += [Called(name, True, call.func, giving) for name in last_names(call.func)]
+        elif kind is ast.AsyncWith:
+            assert isinstance(node, ast.AsyncWith)
             found += [Called("async with", True, item.context_expr, giving) for item in node.items]
     return found
 

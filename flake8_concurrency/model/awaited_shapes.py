@@ -237,11 +237,16 @@ def _waits(root: ast.AST) -> tuple[int, ...]:
     """The lines on which something waits."""
     found: list[int] = []
     for node in below(root):
+        if node.__class__ not in _WAITING:
+            continue
         if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
             found.append(node.lineno)
         elif isinstance(node, ast.comprehension) and node.is_async:
             found.append(node.target.lineno)
     return tuple(found)
+
+
+_WAITING = frozenset({ast.Await, ast.AsyncFor, ast.AsyncWith, ast.comprehension})
 
 
 def _is_stale(read: dict[str, int], waits: Collection[int], written: list[_Line]) -> bool:

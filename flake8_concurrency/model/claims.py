@@ -21,12 +21,11 @@ from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.reads import DJANGO, Read, argument_for
 from flake8_concurrency.model.spelling import last_name, text
-from flake8_concurrency.model.vocabulary import DISPATCHING, HOOKS, NO_ROWS, NOW, STATES, TAKERS
+from flake8_concurrency.model.vocabulary import DISPATCHING, HOOKS, KEYS, NO_ROWS, NOW, STATES, TAKERS
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
-_KEYS = frozenset({"id", "pk", "uuid"})
 #: Words of calls that only look at a row, collect it or write it.
 _LOOKING = frozenset(
     """append add save refresh merge expunge delete discard remove print repr str len log debug info warning error
@@ -179,7 +178,7 @@ class Claims:
             return
         tests = conditions(links)
         for test in tests:
-            if test.value is None or _KEYS.isdisjoint(words(test.column)):
+            if test.value is None or KEYS.isdisjoint(words(test.column)):
                 continue
             for node in self._file.tree.within(test.value):
                 for read in self._batches(node):
@@ -308,7 +307,7 @@ class Claims:
         if links is None:
             return False
         tests = conditions(links)
-        keys = [test for test in tests if not _KEYS.isdisjoint(words(test.column)) and test.value is not None]
+        keys = [test for test in tests if not KEYS.isdisjoint(words(test.column)) and test.value is not None]
         named = (text(node) for test in keys if test.value is not None for node in self._file.tree.within(test.value))
         return len(tests) > len(keys) > 0 and (not row or row in named)
 
@@ -318,7 +317,7 @@ class Claims:
         if links is None:
             return False
         columns = {test.column for test in conditions(links)}
-        return column in columns and not _KEYS.isdisjoint(columns)
+        return column in columns and not KEYS.isdisjoint(columns)
 
 
 def _marks_done(node: cst.CSTNode) -> bool:
@@ -355,6 +354,8 @@ def _waiting(tests: list[Condition]) -> str:
 
 def _is_state_value(value: cst.BaseExpression, column: str) -> bool:
     """Whether a value is another state: written in the code, the time, or who has taken the row."""
+    if column in KEYS or column.startswith("_"):
+        return False
     if isinstance(value, cst.IfExp):
         return _is_state_value(value.body, column) and _is_state_value(value.orelse, column)
     if is_constant(value):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection
 
 LOCKS = frozenset("Lock RLock Condition Semaphore BoundedSemaphore".split())
@@ -11,6 +12,8 @@ STARTERS = frozenset("Thread Timer ThreadPool ThreadPoolExecutor".split())
 #: Words that begin a note about what guards something, and words of which one goes on with it.
 NOTES = frozenset("guarded Guarded GUARDED protected Protected guarded_by GUARDED_BY GuardedBy requires_lock".split())
 NOTING = frozenset("by BY guarded_by GUARDED_BY GuardedBy requires_lock".split())
+#: How a note is written, as far as a text shows.
+NOTE = re.compile(r"\b(?:guarded|protected)[-_ ]by\b|\bGuardedBy\b|\brequires_lock\b", re.IGNORECASE)
 #: Whose locks are known.
 PACKAGES = frozenset({"import threading", "import asyncio", "import multiprocessing"})
 

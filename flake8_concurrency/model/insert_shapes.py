@@ -27,8 +27,15 @@ from flake8_concurrency.model.insert_words import (
     is_store_name,
 )
 from flake8_concurrency.model.locks import is_class_word, words
-from flake8_concurrency.model.pieces import below, inside, last_name, remembered
-from flake8_concurrency.model.vocabulary import BY_KEY, FILTERS, MANAGERS, SHORTCUTS
+from flake8_concurrency.model.pieces import Function, below, inside, last_name, own, remembered
+from flake8_concurrency.model.vocabulary import (
+    BY_KEY,
+    FILTERS,
+    MANAGERS,
+    SESSION_NAMES,
+    SHORTCUTS,
+    is_session_name,
+)
 
 #: Answered by every look: asked where an insert does not name its model.
 _ANY = "*"
@@ -37,6 +44,8 @@ _UNNAMED = "cls"
 #: Asked and answered by repositories.
 _STORE = "store"
 _COUNT = "count()"
+#: A word for a class, which may be of any model.
+_SOME_MODEL = "model"
 #: Methods of a manager that read nothing, or read and insert in one.
 _ONLY_CREATING = (
     CREATING | BULK | frozenset("create_user get_or_create aget_or_create update_or_create aupdate_or_create".split())
@@ -69,24 +78,18 @@ INSERTING_WORDS = CREATING | _SENDING | {"pg_insert"} | _BEGINNINGS
 def asks_insert(root: ast.AST) -> frozenset[str]:
     """The models of which a function may insert rows."""
     found: set[str] = set()
-    made: set[str] = set()
-    sends = False
+    sent: list[ast.expr] = []
     for node in inside(root):
-        if not isinstance(node, ast.Call):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
-        name = last_name(node.func)
-        if name.endswith(SERIALIZER) or name in SERIALIZING:
-            made.add("model")
-        if _may_be_class(node.func):
-            made.add(name)
-        if not isinstance(node.func, ast.Attribute):
-            continue
-        if name in CREATING or name == "create_user" or (is_creating(name) and isinstance(node.func.value, ast.Name)):
+        name = node.func.attr
+        is_own = is_creating(name) and isinstance(node.func.value, ast.Name)
+        if name in CREATING or name in {"create_user", "insert_many"} or is_own:
             found |= _asked(node.func.value)
-        elif name in _SENDING:
-            sends = True
-            if name == "insert_many":
-                found |= _asked(node.func.value)
+        elif name in SAVING_ROW:
+            sent.append(node.func.value)
+        elif name in BULK or (name in SESSION_ADDING and _is_session(node.func.value)):
+            sent += [*node.args, *(word.value for word in node.keywords)][:1]
         elif name in ("insert", "pg_insert"):
             found |= {asked for arg in node.args for asked in _asked(arg)}
         if _is_store(node.func.value) and words(name)[:1] and words(name)[0] in INSERTING_VERBS:
@@ -94,9 +97,77 @@ def asks_insert(root: ast.AST) -> frozenset[str]:
     for node in inside(root):
         if isinstance(node, ast.Call) and last_name(node.func) in ("insert", "pg_insert"):
             found |= {asked for arg in node.args for asked in _asked(arg)}
-    if sends:
-        found |= {_ANY if _is_class_word(name) else name for name in made}
+    if sent and isinstance(root, Function) and root.name == "perform_create":
+        # What a view of Django REST framework is handed.
+        found.add(_ANY)
+    if sent:
+        found |= {_ANY if _is_class_word(name) else name for name in _made(root, sent)}
     return frozenset(found | {_UNNAMED}) if found else frozenset()
+
+
+def _is_session(node: ast.expr) -> bool:
+    while isinstance(node, ast.Call):
+        node = node.func
+    name = last_name(node)
+    return name in SESSION_NAMES or is_session_name(name)
+
+
+def _makes_serializer(func: ast.expr) -> bool:
+    """Whether a call makes a serializer, whose model other lines tell."""
+    name = last_name(func.func if isinstance(func, ast.Call) else func)
+    return name.endswith(SERIALIZER) or name in SERIALIZING
+
+
+def _made(root: ast.AST, sent: list[ast.expr]) -> set[str]:
+    """The classes whose new objects may be among what a function sends to the database."""
+    held: dict[str, list[ast.expr]] | None = None
+    found: set[str] = set()
+    followed: set[str] = set()
+    pending = list(sent)
+    while pending:
+        match pending.pop():
+            case ast.Call(func=func):
+                if _may_be_class(func):
+                    found.add(last_name(func))
+                if _makes_serializer(func):
+                    found.add(_SOME_MODEL)
+            case ast.Name(id=name):
+                if name not in followed:
+                    followed.add(name)
+                    held = held or _held(root)
+                    pending += held.get(name, ())
+            case ast.BoolOp(values=values):
+                pending += values
+            case ast.IfExp(body=body, orelse=orelse):
+                pending += body, orelse
+            case ast.NamedExpr(value=value) | ast.Await(value=value) | ast.Starred(value=value):
+                pending.append(value)
+            case ast.ListComp(elt=elt) | ast.GeneratorExp(elt=elt):
+                pending.append(elt)
+            case ast.List(elts=elts) | ast.Tuple(elts=elts):
+                pending += elts
+    return found
+
+
+def _held(root: ast.AST) -> dict[str, list[ast.expr]]:
+    """By name: what the locals of a function may hold, or hold among others."""
+    found: dict[str, list[ast.expr]] = {}
+    for node in own(root):
+        match node:
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    if isinstance(target, ast.Name):
+                        found.setdefault(target.id, []).append(value)
+            case (
+                ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+                | ast.NamedExpr(target=ast.Name(id=name), value=value)
+                | ast.For(target=ast.Name(id=name), iter=value)
+                | ast.AsyncFor(target=ast.Name(id=name), iter=value)
+                | ast.comprehension(target=ast.Name(id=name), iter=value)
+                | ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="append"), args=[value])
+            ):
+                found.setdefault(name, []).append(value)
+    return found
 
 
 def _asked(receiver: ast.AST) -> set[str]:

@@ -31,13 +31,12 @@ from flake8_concurrency.model.looks import Key, Look, Looks, caught, spread_of
 from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read, argument_for
 from flake8_concurrency.model.serializers import Serializers
 from flake8_concurrency.model.spelling import dotted, last_name, text
-from flake8_concurrency.model.vocabulary import HOOKS, SESSION_NAMES, is_session_name
+from flake8_concurrency.model.vocabulary import HOOKS, KEYS, SESSION_NAMES, is_session_name
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
 
 _DEEPEST = 3
-_KEY_NAMES = frozenset({"id", "pk", "uuid"})
 
 
 class Insert(NamedTuple):
@@ -175,7 +174,7 @@ class Inserts:
         )
         for key in look.keys:
             told = self._tells(key, insert)
-            if told is False or (told is None and key.column in _KEY_NAMES and not is_constant(key.value)):
+            if told is False or (told is None and key.column in KEYS and not is_constant(key.value)):
                 # Another value, or one row that was asked for by its id and is not made in its place.
                 return False
             shared = shared or told is True
@@ -539,7 +538,7 @@ def _is_same_column(one: str, other: str) -> bool:
     """`user` and `user_id` are one column, `pk` and `id` are."""
     if one == other or one.removesuffix("_id") == other.removesuffix("_id"):
         return True
-    return one in _KEY_NAMES and other in _KEY_NAMES
+    return one in KEYS and other in KEYS
 
 
 def _is_drawn(name: str) -> bool:

@@ -18,8 +18,8 @@ from flake8_concurrency.model.vocabulary import (
     EFFECTS,
     EVENTS,
     HOOKS,
-    NO_COLUMNS,
     NO_ROWS,
+    NO_STATES,
     NOW,
     SHORTCUTS,
     STATES,
@@ -178,7 +178,7 @@ class Moves:
         yield Move(step.node, text(row), attribute, step.value, read, test.at, method, is_state, idle)
 
     def _may_be_state(self, value: cst.BaseExpression, attribute: str) -> bool:
-        if attribute in NO_COLUMNS or attribute.startswith("_"):
+        if attribute in NO_STATES or attribute.startswith("_"):
             return False
         if isinstance(value, cst.IfExp):
             return self._may_be_state(value.body, attribute) and self._may_be_state(value.orelse, attribute)

@@ -244,8 +244,19 @@ def answers_coroutine(root: ast.AST, names: Collection[str]) -> set[str]:
     return found
 
 
+#: The node types that `_used` knows.
+_USING = frozenset(
+    {
+        *(ast.Expr, ast.Attribute, ast.Subscript, ast.Assign, ast.FormattedValue, ast.If, ast.While, ast.IfExp),
+        *(ast.Assert, ast.For, ast.comprehension, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare),
+    }
+)
+
+
 def _used(node: ast.AST) -> list[ast.expr]:
     """What a node uses as a value, tests, or drops."""
+    if node.__class__ not in _USING:
+        return []
     match node:
         case ast.Expr() | ast.Attribute() | ast.Subscript() | ast.Assign() | ast.FormattedValue():
             return [node.value]
@@ -259,9 +270,8 @@ def _used(node: ast.AST) -> list[ast.expr]:
             return [node.operand]
         case ast.BoolOp():
             return node.values
-        case ast.Compare():
-            return [node.left, *node.comparators]
-    return []
+    assert isinstance(node, ast.Compare)
+    return [node.left, *node.comparators]
 
 
 def _name(node: ast.expr) -> list[str]:

@@ -19,7 +19,7 @@ from flake8_concurrency.model.programs import is_djangos
 from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read, argument_for
 from flake8_concurrency.model.saving import Saving
 from flake8_concurrency.model.spelling import text
-from flake8_concurrency.model.vocabulary import ASKING, BY_KEY, FILTERS, HOOKS
+from flake8_concurrency.model.vocabulary import ASKING, BY_KEY, FILTERS, HOOKS, KEYS
 from flake8_concurrency.model.writes import Write
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _DEEPEST = 3
 _COMMANDS = frozenset({"BaseCommand", "NoArgsCommand", "LabelCommand"})
 _TESTS = frozenset({"TestCase", "TransactionTestCase"})
-_IDENTITY = frozenset({"pk", "id", "uuid"})
 #: Words in the names of models whose rows belong to the worker that made or claimed them.
 _OF_ONE_WORKER = frozenset("task job run worker progress report import export process execution build upload".split())
 #: A `with` named so is given a key to tell of it, or to choose a database: nobody is kept out.
@@ -135,7 +134,7 @@ class Rows:
         calls = [link for link in links or () if isinstance(link, cst.Call) and called_name(link) in FILTERS]
         asked = [arg for call in calls for arg in call.args]
         tests = conditions(links or ())
-        chosen = {f"{row}.{name}" for name in _IDENTITY}
+        chosen = {f"{row}.{name}" for name in KEYS}
         chosen.update(text(arg.value) for link in read.links if isinstance(link, cst.Call) for arg in link.args)
         chosen.update(text(test.value) for test in conditions(read.links) if test.value is not None)
         return len(tests) == len(asked) > 0 and all(
@@ -325,7 +324,7 @@ class Rows:
         caller = self._file.function_of(call)
         if caller is None or self._file.queries.callers(caller):
             return False
-        owners = {owner for owner, _, key in (name.rpartition(".") for name in _own_keys(read)) if key in _IDENTITY}
+        owners = {owner for owner, _, key in (name.rpartition(".") for name in _own_keys(read)) if key in KEYS}
         params = {param.name.value for param in caller.params} - {caller.this}
         given = [argument_for(function, owner, call) for owner in owners]
         return any(isinstance(value, cst.Name) and value.value in params for value in given)
@@ -487,7 +486,7 @@ def _is_count(write: Write) -> bool:
 def _drops_key(target: cst.BaseExpression, value: cst.BaseExpression, row: str) -> bool:
     if not isinstance(target, cst.Attribute):
         return False
-    if target.attr.value in _IDENTITY and text(target.value) == row:
+    if target.attr.value in KEYS and text(target.value) == row:
         return literal(value) == (None,) or target.attr.value == "uuid"
     return target.attr.value == "adding" and text(target.value) == f"{row}._state"
 
@@ -502,7 +501,7 @@ def _given_keys(around: cst.CSTNode) -> Iterator[str]:
 def _own_keys(read: Read) -> Iterator[str]:
     """The keys of the very row: `.get(pk=order_id)`, `session.get(Order, order_id)`."""
     for test in conditions(read.links, ASKING):
-        if test.is_equal and test.column in _IDENTITY and test.value is not None:
+        if test.is_equal and test.column in KEYS and test.value is not None:
             yield text(test.value)
     sent = read.sent
     if read.orm == SQLALCHEMY and isinstance(sent, cst.Call) and called_name(sent) in BY_KEY:

@@ -70,10 +70,10 @@ class Serializers:
         data = argument(call, None, "data")
         if data is None or argument(call, None, "instance") is not None or call.args[0].keyword is None:
             return None
-        if called_name(call) in SERIALIZING:
+        name = last_name(call.func.func if isinstance(call.func, cst.Call) else call.func)
+        if name in SERIALIZING:
             return Serialized(self._of_view(call), (data,))
-        is_serializer = called_name(call).endswith(SERIALIZER)
-        return Serialized(self._of_class(call.func), (data,)) if is_serializer else None
+        return Serialized(self._of_class(call.func), (data,)) if name.endswith(SERIALIZER) else None
 
     # -- of which model ----------------------------------------------------------------------------------------------
 

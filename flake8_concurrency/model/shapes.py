@@ -24,6 +24,7 @@ from flake8_concurrency.model.vocabulary import (
     INJECTING,
     JUNCTIONS,
     KEEPING_ROW,
+    KEYS,
     MANAGERS,
     MERGING,
     NO_COLUMNS,
@@ -420,6 +421,8 @@ def _moved(node: ast.AST) -> Iterator[ast.Attribute]:
 
 def may_be_state(value: ast.expr, column: str) -> bool:
     """Whether a value is written in the code, the time, or who has taken the row."""
+    if column in KEYS or column.startswith("_"):
+        return False
     match value:
         case ast.IfExp():
             return may_be_state(value.body, column) and may_be_state(value.orelse, column)

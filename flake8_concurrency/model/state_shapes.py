@@ -18,8 +18,8 @@ from flake8_concurrency.model.vocabulary import (
     EVENTS,
     FILTERS,
     JUNCTIONS,
-    NO_COLUMNS,
     NO_ROWS,
+    NO_STATES,
     READERS,
     SAVING,
     SENDING,
@@ -50,7 +50,8 @@ def asks_move(root: ast.AST) -> set[str]:
             continue
         tested = _tested(root) if tested is None else tested
         name = ast.unparse(row)
-        is_told = column in tested or name in tested or (name in _params(root) and not _EVENT.isdisjoint(words(column)))
+        is_event = name in _params(root) and not _EVENT.isdisjoint(words(column))
+        is_told = f"{name}.{column}" in tested or name in tested or is_event
         found.add(ANY if is_told else column)
     return found
 
@@ -169,7 +170,7 @@ def _moved(root: ast.AST) -> tuple[tuple[ast.expr, str, bool], ...]:
 
 def _may_be_column(target: ast.Attribute) -> bool:
     return (
-        target.attr not in NO_COLUMNS
+        target.attr not in NO_STATES
         and not target.attr.startswith("_")
         and last_name(target.value) not in NO_ROWS
         and not isinstance(target.value, ast.Call)
@@ -194,11 +195,12 @@ def _is_computed(value: ast.expr) -> bool:
 
 
 def _tested(root: ast.AST) -> set[str]:
-    """The attributes that a function reads, and the objects that stand in its tests."""
+    """The attributes that a function reads, each with its object, and the objects that stand in its tests."""
     found: set[str] = set()
+    moved = {column for _, column, _ in _moved(root)}
     for node in below(root):
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-            found.add(node.attr)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and node.attr in moved:
+            found.add(ast.unparse(node))
         elif isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert):
             for part in ast.walk(node.test):
                 if isinstance(part, ast.Attribute):

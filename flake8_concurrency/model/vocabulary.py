@@ -36,6 +36,9 @@ NO_ROWS = frozenset(
 )
 #: Attributes that are no columns.
 NO_COLUMNS = frozenset("cache fields widget attrs validators help_text objects queryset initial".split())
+#: Columns that tell rows apart, and no state: a row without its key is another row.
+KEYS = frozenset({"pk", "id", "uuid"})
+NO_STATES = NO_COLUMNS | KEYS
 DISPATCHING = frozenset(
     """delay apply_async delay_on_commit apply_async_on_commit enqueue enqueue_call enqueue_job send_task
     send_with_options""".split()

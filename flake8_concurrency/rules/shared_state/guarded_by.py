@@ -110,6 +110,7 @@ class GuardedBy(Rule):
         asks=guard_shapes.asks_note,
         answers=guard_shapes.answers_note,
         keeps=re.compile(""),
+        text=guard_shapes.NOTE,
     )
 
     def visit_ClassDef(self, node: cst.ClassDef) -> None:
