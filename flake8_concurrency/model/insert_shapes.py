@@ -16,14 +16,18 @@ from flake8_concurrency.model.insert_words import (
     FINDING,
     FOREIGN,
     INSERTING_VERBS,
+    RECORD_CHOOSING,
     RECORD_READS,
     SAVING_ROW,
+    SERIALIZER,
+    SERIALIZING,
     SESSION_ADDING,
+    is_creating,
     is_for_numbers,
     is_store_name,
 )
 from flake8_concurrency.model.locks import is_class_word, words
-from flake8_concurrency.model.pieces import below, inside, last_name, own, remembered
+from flake8_concurrency.model.pieces import Function, below, inside, last_name, own, remembered
 from flake8_concurrency.model.vocabulary import (
     BY_KEY,
     FILTERS,
@@ -40,6 +44,8 @@ _UNNAMED = "cls"
 #: Asked and answered by repositories.
 _STORE = "store"
 _COUNT = "count()"
+#: A word for a class, which may be of any model.
+_SOME_MODEL = "model"
 #: Methods of a manager that read nothing, or read and insert in one.
 _ONLY_CREATING = (
     CREATING | BULK | frozenset("create_user get_or_create aget_or_create update_or_create aupdate_or_create".split())
@@ -61,7 +67,7 @@ LOOKING = (
 DELETING = frozenset({"delete", "adelete"})
 LIMITING = COUNTS | {"len", "scalar", "scalar_one"}
 _NAMING = frozenset("query select select_from count exists aliased delete".split()) | BY_KEY | SHORTCUTS
-_RECORD = frozenset("filter get_or_none exists get select".split())
+_RECORD = RECORD_CHOOSING | {"select"}
 _SENDING = SAVING_ROW | SESSION_ADDING | BULK
 #: Nothing is asked by a function that has none of these: the words of `Gate.where`.
 _BEGINNINGS = {f"{start}{verb}*" for verb in INSERTING_VERBS for start in ("", "_")}
@@ -77,7 +83,8 @@ def asks_insert(root: ast.AST) -> frozenset[str]:
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         name = node.func.attr
-        if name in CREATING or name in {"create_user", "insert_many"}:
+        is_own = is_creating(name) and isinstance(node.func.value, ast.Name)
+        if name in CREATING or name in {"create_user", "insert_many"} or is_own:
             found |= _asked(node.func.value)
         elif name in SAVING_ROW:
             sent.append(node.func.value)
@@ -90,6 +97,9 @@ def asks_insert(root: ast.AST) -> frozenset[str]:
     for node in inside(root):
         if isinstance(node, ast.Call) and last_name(node.func) in ("insert", "pg_insert"):
             found |= {asked for arg in node.args for asked in _asked(arg)}
+    if sent and isinstance(root, Function) and root.name == "perform_create":
+        # What a view of Django REST framework is handed.
+        found.add(_ANY)
     if sent:
         found |= {_ANY if _is_class_word(name) else name for name in _made(root, sent)}
     return frozenset(found | {_UNNAMED}) if found else frozenset()
@@ -100,6 +110,12 @@ def _is_session(node: ast.expr) -> bool:
         node = node.func
     name = last_name(node)
     return name in SESSION_NAMES or is_session_name(name)
+
+
+def _makes_serializer(func: ast.expr) -> bool:
+    """Whether a call makes a serializer, whose model other lines tell."""
+    name = last_name(func.func if isinstance(func, ast.Call) else func)
+    return name.endswith(SERIALIZER) or name in SERIALIZING
 
 
 def _made(root: ast.AST, sent: list[ast.expr]) -> set[str]:
@@ -113,6 +129,8 @@ def _made(root: ast.AST, sent: list[ast.expr]) -> set[str]:
             case ast.Call(func=func):
                 if _may_be_class(func):
                     found.add(last_name(func))
+                if _makes_serializer(func):
+                    found.add(_SOME_MODEL)
             case ast.Name(id=name):
                 if name not in followed:
                     followed.add(name)
@@ -187,6 +205,11 @@ def answers_look(root: ast.AST, names: Collection[str]) -> set[str]:
                 found |= _looked_for(node.value)
         elif isinstance(node, ast.Call):
             found |= _looked_by(node)
+        elif isinstance(node, ast.ExceptHandler) and node.type is not None:
+            kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+            for kind in kinds:
+                if isinstance(kind, ast.Attribute) and kind.attr == "DoesNotExist":
+                    found |= _looked_for(kind.value)
     return found | {_ANY} if found else found
 
 

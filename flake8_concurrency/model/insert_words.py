@@ -22,7 +22,9 @@ CONFLICTS = frozenset(
 )
 BROAD = frozenset({"Exception", "BaseException"})
 #: Methods of an active record that read one.
-RECORD_READS = frozenset("get_or_none first get exists count".split())
+RECORD_READS = frozenset("get_or_none first get exists count get_by find_by".split())
+#: Of these, those that choose the row.
+RECORD_CHOOSING = frozenset("filter get_or_none exists get get_by find_by".split())
 CREATING = frozenset({"create", "acreate"})
 SESSION_ADDING = frozenset({"add", "add_all"})
 BULK = frozenset("bulk_create abulk_create bulk_save_objects bulk_insert_mappings insert_many".split())
@@ -56,6 +58,9 @@ RANDOM = frozenset(
 )
 #: What a form or serializer that was made here holds is what the request sent, and another may send the same.
 SENT_DATA = frozenset({"cleaned_data", "validated_data"})
+#: What the classes of serializers end with, and how a view makes one of its own.
+SERIALIZER = "Serializer"
+SERIALIZING = frozenset({"get_serializer", "serializer_class", "get_serializer_class"})
 #: Words in the names of columns that hold a row's place or number.
 NUMBERS = frozenset(
     """number num no nr seq sequence index idx position pos order ordering sort rank version revision counter code
@@ -87,6 +92,12 @@ def speaks_of_inserts(some: Collection[str]) -> bool:
     if speaks_of_rows(some) or not (CREATING.isdisjoint(some) or _LOOKED.isdisjoint(some)):
         return True
     return any(word.lower().endswith(_STORES) for word in some)
+
+
+def is_creating(name: str) -> bool:
+    """Whether a method of a class makes one row of it, `create_from_payload`, and does not look for it first."""
+    parts = words(name)
+    return len(parts) > 1 and parts[0] == "create" and parts[1] in ("from", "new", "for", "with", "one")
 
 
 def is_for_numbers(column: str) -> bool:

@@ -23,10 +23,12 @@ from flake8_concurrency.model.insert_words import (
     SEEDING,
     SENT_DATA,
     SESSION_ADDING,
+    is_creating,
 )
 from flake8_concurrency.model.locks import called_name, words
-from flake8_concurrency.model.looks import Key, Look, Looks, catches_conflict, caught
+from flake8_concurrency.model.looks import Key, Look, Looks, catches_conflict, caught, spread_of
 from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read, argument_for
+from flake8_concurrency.model.serializers import Serializers
 from flake8_concurrency.model.spelling import dotted, last_name, text
 from flake8_concurrency.model.vocabulary import HOOKS, KEYS, SESSION_NAMES, is_session_name
 
@@ -68,6 +70,7 @@ class Inserts:
         self._known: dict[FunctionInfo, list[Insert]] = {}
         self._checked: dict[FunctionInfo, list[Checked]] = {}
         self.looks = Looks(file)
+        self._serializers = Serializers(file)
         self._depth = 0
 
     # -- check, then insert ------------------------------------------------------------------------------------------
@@ -165,7 +168,9 @@ class Inserts:
         """Whether the values looked up are the values inserted."""
         if look.given and self._shares_given(look, insert):
             return True
-        shared = False
+        shared = any(
+            self._mentions(into, given, self._code(given)) for given in spread_of(look.read) for into in insert.spread
+        )
         for key in look.keys:
             told = self._tells(key, insert)
             if told is False or (told is None and key.column in KEYS and not is_constant(key.value)):
@@ -306,7 +311,7 @@ class Inserts:
             root = root.expression
         if isinstance(root, cst.Call):
             name = called_name(root)
-            if not RANDOM.isdisjoint(words(name)) or not RANDOM.isdisjoint(words(dotted(root.func))):
+            if _is_drawn(name) or _is_drawn(dotted(root.func)):
                 return True
             return root is not insert.made and self._makes_row(root)
         if not isinstance(root, cst.Name) or depth > _DEEPEST:
@@ -343,12 +348,17 @@ class Inserts:
             elif name in SAVING_ROW:
                 for made in self._constructs(receiver):
                     yield self._insert(function, call, made, "", False)
+            elif is_creating(name):
+                yield from self._created_by_class(call, receiver)
             elif name in BULK and call.args:
                 yield from self._bulk(function, call, receiver)
             elif name in ("execute", "scalar", "scalars"):
                 yield from self._executed(call)
             if words(name)[:1] and words(name)[0] in INSERTING_VERBS:
                 yield from self._stored(call)
+            values, spread = _given(call)
+            for row in self._serializers.inserted(call):
+                yield Insert(call, call, row.model, DJANGO, values, (*spread, *row.given))
         yield from self._inside(call)
 
     @staticmethod
@@ -368,6 +378,12 @@ class Inserts:
                 yield Insert(call, call, self.looks.name_of(read.model, call), DJANGO, values, spread)
         is_record = clauses.names_class(receiver) and isinstance(receiver, cst.Name | cst.Attribute)
         if not found and is_record and (values or spread):
+            yield Insert(call, call, self.looks.name_of(receiver, call), "", values, spread)
+
+    def _created_by_class(self, call: cst.Call, receiver: cst.BaseExpression) -> Iterator[Insert]:
+        """`Account.create_from_payload(data)`: a way of its own of a model to insert a row."""
+        if clauses.names_class(receiver) and isinstance(receiver, cst.Name) and self._file.callee(call) is None:
+            values, spread = _given(call)
             yield Insert(call, call, self.looks.name_of(receiver, call), "", values, spread)
 
     def _insert(self, function: FunctionInfo, call: cst.Call, made: cst.Call, orm: str, bulk: bool) -> Insert:
@@ -522,6 +538,12 @@ def _is_same_column(one: str, other: str) -> bool:
     if one == other or one.removesuffix("_id") == other.removesuffix("_id"):
         return True
     return one in KEYS and other in KEYS
+
+
+def _is_drawn(name: str) -> bool:
+    """Whether a function of this name makes a value of its own: not `find_by_token`, which looks one up."""
+    parts = words(name)
+    return not RANDOM.isdisjoint(parts[: parts.index("by")] if "by" in parts else parts)
 
 
 def _is_session(node: cst.BaseExpression) -> bool:

@@ -19,11 +19,12 @@ from flake8_concurrency.model.insert_words import (
     FINDING,
     FINDING_VERBS,
     MISSING,
+    RECORD_CHOOSING,
     RECORD_READS,
     is_store_name,
 )
 from flake8_concurrency.model.locks import called_name, is_class_word, words
-from flake8_concurrency.model.reads import Read
+from flake8_concurrency.model.reads import DJANGO, Read
 from flake8_concurrency.model.spelling import dotted, last_name
 from flake8_concurrency.model.tree import COMPREHENSIONS
 from flake8_concurrency.model.vocabulary import BY_KEY, SESSION_NAMES, is_session_name
@@ -128,6 +129,7 @@ class Looks:
                 around = self._file.parent(parent)
                 if isinstance(around, cst.Try):
                     yield from self._looked_in(around.body)
+                    yield from self._asked_in(around.body, parent)
             if isinstance(parent, cst.IndentedBlock):
                 for statement in parent.body:
                     if statement is child:
@@ -142,6 +144,16 @@ class Looks:
         for node in self._file.tree.within(body):
             if isinstance(node, cst.Call):
                 yield from (look for look in self.of(node) if look.how == _ROW)
+
+    def _asked_in(self, body: cst.CSTNode, handler: cst.ExceptHandler) -> Iterator[Look]:
+        """`self.get_queryset().get(name=name)`, of which only `except Tag.DoesNotExist` tells the model."""
+        for kind in _kinds(handler):
+            if not (isinstance(kind, cst.Attribute) and kind.attr.value == "DoesNotExist"):
+                continue
+            for node in self._file.tree.within(body) if clauses.names_class(kind.value) else ():
+                if isinstance(node, cst.Call) and called_name(node) in ("get", "aget") and not self.of(node):
+                    read = Read("row", DJANGO, node, node, kind.value, links=(node,))
+                    yield Look(_ROW, self.name_of(kind.value, node), node, keys_of((node,)), read)
 
     def absent(self, condition: Condition) -> list[Look]:
         """What a test with this outcome says is not there."""
@@ -425,11 +437,11 @@ class Looks:
             for part in self._file.tree.within(arg.value)
         )
         start = called_name(first)
-        if start in ("filter", "get_or_none", "exists", "get") and not (keyed or compared):
+        if start in RECORD_CHOOSING and not (keyed or compared):
             return
         if start == "select" and not compared:
             return
-        if start not in ("filter", "get_or_none", "exists", "get", "select"):
+        if start not in RECORD_CHOOSING | {"select"}:
             return
         model = self.name_of(root, node)
         if model:
@@ -485,6 +497,12 @@ def keys_of(links: tuple[cst.CSTNode, ...]) -> tuple[Key, ...]:
         if isinstance(link, cst.Call) and called_name(link) not in ("exclude", "order_by", "values_list", "values")
         for key in _keys_of_call(link)
     )
+
+
+def spread_of(read: Read) -> Iterator[cst.BaseExpression]:
+    """The dicts by which rows are chosen: `.get(**values)`."""
+    for link in read.links:
+        yield from (arg.value for arg in link.args if arg.star == "**") if isinstance(link, cst.Call) else ()
 
 
 def _keys_of_call(call: cst.Call) -> Iterator[Key]:
@@ -599,10 +617,14 @@ def _catches(handler: cst.ExceptHandler, names: frozenset[str]) -> bool:
 
 def caught(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> set[str]:
     """The last names of the exceptions that a handler catches; empty for a bare one."""
-    kinds = [element.value for element in handler.type.elements] if isinstance(handler.type, cst.Tuple) else []
-    if handler.type is not None and not kinds:
-        kinds = [handler.type]
-    return {last_name(kind) for kind in kinds}
+    return {last_name(kind) for kind in _kinds(handler)}
+
+
+def _kinds(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> list[cst.BaseExpression]:
+    """The exceptions that a handler names, `(LookupError, ValueError)` as two."""
+    if isinstance(handler.type, cst.Tuple):
+        return [element.value for element in handler.type.elements]
+    return [] if handler.type is None else [handler.type]
 
 
 def catches_conflict(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> bool:

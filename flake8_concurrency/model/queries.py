@@ -89,6 +89,9 @@ class Queries:
                 return self.of(node.body) + self.of(node.orelse)
             case cst.BooleanOperation():
                 return self.of(node.left) + self.of(node.right)
+            case cst.BinaryOperation(operator=cst.BitOr()):
+                # `M.objects.filter(name=name) | M.objects.filter(email=email)`
+                return tuple(read for read in self.of(node.left) + self.of(node.right) if read.shape == "query")
             case cst.Subscript():
                 return self._subscript(node)
             case cst.List() | cst.Tuple() if node.elements:

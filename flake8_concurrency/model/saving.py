@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from flake8_concurrency.model import clauses
 from flake8_concurrency.model.bindings import Binding
 from flake8_concurrency.model.calls import argument
 from flake8_concurrency.model.definitions import FunctionInfo
@@ -72,6 +73,16 @@ class Saving:
             and isinstance(call.func, cst.Attribute)
             and text(call.func.value) == row
             and _names(argument(call, None, "update_fields"), attribute)
+            for call in self._after(function, node)
+        )
+
+    def saves_whole(self, function: FunctionInfo, node: cst.CSTNode, row: str) -> bool:
+        """Whether a row is saved after `node` with all its columns, by a call without arguments, as Django does it."""
+        return clauses.imported(self._file.tree.module).django and any(
+            called_name(call) in _SAVING
+            and not call.args
+            and isinstance(call.func, cst.Attribute)
+            and text(call.func.value) == row
             for call in self._after(function, node)
         )
 

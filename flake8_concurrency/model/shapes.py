@@ -63,11 +63,12 @@ def asks_row(root: ast.AST) -> set[str]:
 
 
 def _saves_columns(root: ast.AST) -> bool:
-    """Whether a function saves columns that it names, which makes a row of what it saves."""
+    """Whether a function saves columns that it names, or an object as it is, which makes a row of what it saves."""
     return any(
         isinstance(node, ast.Call)
         and last_name(node.func) in SAVING
-        and any(word.arg == "update_fields" for word in node.keywords)
+        and not node.args
+        and (not node.keywords or any(word.arg == "update_fields" for word in node.keywords))
         for node in inside(root)
     )
 

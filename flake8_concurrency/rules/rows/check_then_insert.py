@@ -72,10 +72,11 @@ class CheckThenInsert(Rule):
     Known limits:
         The look and the insert must name the same model and share a value: what is looked for is what is inserted. A
         repository of another file is known by its name and its methods' (`user_repo.get_by_email(email)` and
-        `user_repo.create(email=email)`). Any lock held around the insert or taken before it is silence, and so is a
-        handler of `IntegrityError` in the function, in one that it calls or around a call of it. Whether the database
-        has a unique constraint is not seen; `get_or_create` too needs one. Keys that were made here or drawn at random,
-        commands, start-up code, migrations and tests are silent.
+        `user_repo.create(email=email)`), a serializer of Django REST framework by its class (`TagSerializer(data=data)`
+        inserts a `Tag`), its `Meta` or the view's `queryset`. Any lock held around the insert or taken before it is
+        silence, and so is a handler of `IntegrityError` in the function, in one that it calls or around a call of it.
+        Whether the database has a unique constraint is not seen; `get_or_create` too needs one. Keys that were made
+        here or drawn at random, commands, start-up code, migrations and tests are silent.
     """
 
     code = "CNC307"
