@@ -47,9 +47,9 @@ class Asking(NamedTuple):
     telling: Callable[[set[str]], frozenset[str]]
 
 
-#: A function says that it gives nothing that has methods of which we know.
+#: The head of a function that says so.
 _GIVES_PLAIN = re.compile(
-    r"->\s*[\"']?(?:None|str|int|bool|float|bytes|Any|(?:[dD]ict|[lL]ist|[sS]et|[tT]uple|Optional)\b(?:\[[\sa-z,\[\].|]*\])?)"
+    r"\A(?:[ \t]*@.*\n)*[ \t]*(?:async[ \t]+)?def(?:(?!\bdef\b|->)[\s\S])*->\s*[\"']?(?:None|str|int|bool|float|bytes|Any|(?:[dD]ict|[lL]ist|[sS]et|[tT]uple|Optional)\b(?:\[[\sa-z,\[\].|]*\])?)"
     r"(?:\s*\|\s*None)?[\"']?\s*:"
 )
 
@@ -115,6 +115,11 @@ class Summaries:
         on = self._imported_only(file, name[1]) if hops < _MOST_HOPS else None
         if on is not None:
             return self.of(on, wanted, telling, depth, hops + 1)
+        if self._gives_plain(file, name[1]):
+            # What a coroutine waits for is told where it stands.
+            if any(fragment.kind == "async" for fragment in file.named[name[1]]):
+                return NOTHING
+            telling = frozenset()
         if depth:
             return self._told_by(file, name[1], wanted, telling, depth)
         # Nothing but the file itself counts: most of what is asked makes no difference to it.
@@ -198,11 +203,15 @@ class Summaries:
     def gives_kind(self, path: str, name: str) -> bool:
         """Whether a name of a file has a kind that matters, or gives one."""
         file = self._file(path)
-        if file is None or any(
-            fragment.kind == "def" and _GIVES_PLAIN.search(fragment.text) for fragment in file.named.get(name, ())
-        ):
-            return False
-        return self.matters(path, name)
+        return file is not None and not self._gives_plain(file, name) and self.matters(path, name)
+
+    @staticmethod
+    def _gives_plain(file: _File, name: str) -> bool:
+        """Whether a function says that it gives nothing that has methods of which we know."""
+        found = file.named.get(name, ())
+        return bool(found) and all(
+            fragment.kind in ("def", "async") and _GIVES_PLAIN.search(fragment.text) is not None for fragment in found
+        )
 
     def attribute_matters(self, path: str, name: str, attribute: str) -> bool:
         """Whether it can make a difference what an attribute of a class is."""
