@@ -81,7 +81,7 @@ class BlockingHelperInAnotherModule(Rule):
             categories = (*categories, "stat")
         known = {chain.steps[0].node for chain in functions.chains(function, categories, lasting=_ALWAYS)}
         told: set[tuple[str, str]] = set()
-        for chain in beyond.chains(function, categories, lasting=_ALWAYS):
+        for chain in beyond.chains(function, categories):
             if chain.node in known:
                 continue
             if chain.leaf.fact.category == "sleep" and functions.holds_up_nobody(chain.node):
