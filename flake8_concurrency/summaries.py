@@ -47,10 +47,10 @@ class Asking(NamedTuple):
     telling: Callable[[set[str]], frozenset[str]]
 
 
-#: The head of a function that says so.
+#: The head of a function that says that it gives nothing that has methods of which we know.
 _GIVES_PLAIN = re.compile(
-    r"\A(?:[ \t]*@.*\n)*[ \t]*(?:async[ \t]+)?def(?:(?!\bdef\b|->)[\s\S])*->\s*[\"']?(?:None|str|int|bool|float|bytes|Any|(?:[dD]ict|[lL]ist|[sS]et|[tT]uple|Optional)\b(?:\[[\sa-z,\[\].|]*\])?)"
-    r"(?:\s*\|\s*None)?[\"']?\s*:"
+    r"\A(?:[ \t]*@.*\n)*[ \t]*(?:async[ \t]+)?def(?:(?!\bdef\b|->)[\s\S])*->\s*[\"']?(?:None|str|int|bool|float|bytes|"
+    r"Any|(?:[dD]ict|[lL]ist|[sS]et|[tT]uple|Optional)\b(?:\[[\sa-z,\[\].|]*\])?)(?:\s*\|\s*None)?[\"']?\s*:"
 )
 
 
@@ -126,13 +126,9 @@ class Summaries:
         wanted, telling = wanted & file.attributes, telling & self._words_in(file)
         if not telling and not self._may_block_in(file):
             return NOTHING
-        return file.remembered(
-            (name[1], wanted, telling), lambda: self._told_by(file, name[1], wanted, telling, depth)
-        )
+        return file.remembered((name[1], wanted, telling), lambda: self._told_by(file, name[1], wanted, telling, depth))
 
-    def _told_by(
-        self, file: _File, name: str, wanted: frozenset[str], telling: frozenset[str], depth: int
-    ) -> Abroad:
+    def _told_by(self, file: _File, name: str, wanted: frozenset[str], telling: frozenset[str], depth: int) -> Abroad:
         told = self._reaching(file, name, wanted, telling, depth).told(name, telling)
         return told._replace(words=told.words & telling)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import libcst as cst
 
 from flake8_concurrency.model.blocking_calls import Leaf
+from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.project import Module
 from flake8_concurrency.model.remembering import is_done_once
@@ -105,7 +106,7 @@ class Beyond:
             if self._is_done_once(last):
                 continue
             if last.module is not None:
-                for leaf in model.functions.leaves(last.function):
+                for leaf in filter(_counts, model.functions.leaves(last.function)):
                     if leaf.fact.category in _LIGHT and len(places) > _LONGEST_TO_FILES:
                         continue
                     if leaf.fact.category not in found and is_taken(leaf.node, last.function, told, model):
@@ -135,3 +136,16 @@ class Beyond:
 
 #: What counts for less than anything else that a function does.
 _LIGHT = {"file": 1, "stat": 2}
+#: What is over sooner than a thread has begun: as a rule the directory is there, and the lines are remembered.
+_SOON_OVER = frozenset({"mkdir", "makedirs", "getline", "getlines"})
+#: Seconds that nobody notices.
+_SHORTEST = 0.01
+
+
+def _counts(leaf: Leaf) -> bool:
+    """Whether what blocks lasts long enough to be told from afar."""
+    if leaf.fact.category == "sleep" and isinstance(leaf.node, cst.Call):
+        asked = argument(leaf.node, 0, "secs")
+        told = None if asked is None else literal(asked)
+        return told is None or not isinstance(told[0], int | float) or told[0] >= _SHORTEST
+    return leaf.fact.category not in _LIGHT or leaf.name.rpartition(".")[2] not in _SOON_OVER

@@ -64,7 +64,9 @@ def is_taken(node: cst.CSTNode, function: FunctionInfo, told: Given, file: FileM
         if isinstance(parent, cst.If | cst.IfExp) and child is not parent.test:
             if _outcome(parent.test, known) is None:
                 return False
-        elif isinstance(parent, cst.BooleanOperation) and child is parent.right and _outcome(parent.left, known) is None:
+        elif (
+            isinstance(parent, cst.BooleanOperation) and child is parent.right and _outcome(parent.left, known) is None
+        ):
             return False
         child = parent
     return True
