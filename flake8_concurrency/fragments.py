@@ -23,6 +23,7 @@ _METHOD = re.compile(r"^([ \t]+)(?:async[ \t]+)?def[ \t]", re.MULTILINE)
 _QUOTES = re.compile('"""|' + "'''")
 #: With what a statement may begin besides a word.
 _BEGINS = frozenset("_@\"'")
+_FUNCTION = re.compile(r"\bdef[ \t]+(\w+)")
 _STORED = re.compile(r"\bself\.(\w+)[ \t]*(?::[^=\n]+)?=(?!=)")
 _BOUND = re.compile(r"^[ \t]*(?:(?:async[ \t]+)?def[ \t]+|class[ \t]+)?(\w+)(?=[ \t]*(?:\(|:|=(?!=)|\[))", re.MULTILINE)
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?import[ \t]+(\([^)]*\)|(?:[^\n\\]|\\\n)*)", re.MULTILINE)
@@ -99,7 +100,7 @@ class Fragment:
     @cached_property
     def called(self) -> set[str]:
         """The words before a parenthesis, and those that enter, read or test something."""
-        return {*_CALLED.findall(self.text), *(self.words & _SYNTAX)}
+        return called_in(self.text, self.words)
 
     @cached_property
     def imports(self) -> list[tuple[str, str]]:
@@ -246,6 +247,16 @@ def _open_after(line: str, quotes: str) -> str:
                 return ""
             quotes, position = found.group(), found.start()
         position += 3
+
+
+def called_in(text: str, words: Collection[str] = _SYNTAX) -> set[str]:
+    """The words before a parenthesis in a text, and those that enter, read or test something."""
+    return {*_CALLED.findall(text), *_SYNTAX.intersection(words)}
+
+
+def member_names(text: str) -> set[str]:
+    """The names of functions in a text, and the attributes that they store."""
+    return {*_FUNCTION.findall(text), *_STORED.findall(text)}
 
 
 def pairs(text: str) -> set[tuple[str, str]]:

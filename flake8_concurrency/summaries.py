@@ -12,9 +12,9 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from flake8_concurrency.fragments import Fragment, Fragments, pairs
+from flake8_concurrency.fragments import Fragment, Fragments, called_in, imported, member_names, pairs
 from flake8_concurrency.model.modules import Place, read
 from flake8_concurrency.outline import Abroad, Outline, Unit, units
 from flake8_concurrency.summary import NOTHING, Part, Summary, parsed
@@ -33,6 +33,7 @@ _DEEPEST = 1
 _MOST_HOPS = 4
 #: A file, and a name that is looked up in it.
 Name = tuple[str, str]
+_Answer = TypeVar("_Answer")
 
 
 class Asking(NamedTuple):
@@ -46,10 +47,10 @@ class Asking(NamedTuple):
     telling: Callable[[set[str]], frozenset[str]]
 
 
-#: A function says that it gives nothing that has methods of which we know.
+#: The head of a function that says that it gives nothing that has methods of which we know.
 _GIVES_PLAIN = re.compile(
-    r"->\s*[\"']?(?:None|str|int|bool|float|bytes|Any|(?:[dD]ict|[lL]ist|[sS]et|[tT]uple|Optional)\b(?:\[[\sa-z,\[\].|]*\])?)"
-    r"(?:\s*\|\s*None)?[\"']?\s*:"
+    r"\A(?:[ \t]*@.*\n)*[ \t]*(?:async[ \t]+)?def(?:(?!\bdef\b|->)[\s\S])*->\s*[\"']?(?:None|str|int|bool|float|bytes|"
+    r"Any|(?:[dD]ict|[lL]ist|[sS]et|[tT]uple|Optional)\b(?:\[[\sa-z,\[\].|]*\])?)(?:\s*\|\s*None)?[\"']?\s*:"
 )
 
 
@@ -114,8 +115,30 @@ class Summaries:
         on = self._imported_only(file, name[1]) if hops < _MOST_HOPS else None
         if on is not None:
             return self.of(on, wanted, telling, depth, hops + 1)
-        told = self._reaching(file, name[1], wanted, telling, depth).told(name[1], telling)
+        if self._gives_plain(file, name[1]):
+            # What a coroutine waits for is told where it stands.
+            if any(fragment.kind == "async" for fragment in file.named[name[1]]):
+                return NOTHING
+            telling = frozenset()
+        if depth:
+            return self._told_by(file, name[1], wanted, telling, depth)
+        # Nothing but the file itself counts: most of what is asked makes no difference to it.
+        wanted, telling = wanted & file.attributes, telling & self._words_in(file)
+        if not telling and not self._may_block_in(file):
+            return NOTHING
+        return file.remembered((name[1], wanted, telling), lambda: self._told_by(file, name[1], wanted, telling, depth))
+
+    def _told_by(self, file: _File, name: str, wanted: frozenset[str], telling: frozenset[str], depth: int) -> Abroad:
+        told = self._reaching(file, name, wanted, telling, depth).told(name, telling)
         return told._replace(words=told.words & telling)
+
+    def _words_in(self, file: _File) -> frozenset[str]:
+        """The words of the vocabulary in a file."""
+        return file.remembered(("words",), lambda: self._vocabulary & file.words)
+
+    def _may_block_in(self, file: _File) -> bool:
+        """Whether a file calls anything that may block, by its own words."""
+        return file.remembered(("blocks",), lambda: self._asking.may_block(file.called, file.words))
 
     @staticmethod
     def _imported_only(file: _File, name: str) -> Name | None:
@@ -176,23 +199,27 @@ class Summaries:
     def gives_kind(self, path: str, name: str) -> bool:
         """Whether a name of a file has a kind that matters, or gives one."""
         file = self._file(path)
-        if file is None or any(
-            fragment.kind == "def" and _GIVES_PLAIN.search(fragment.text) for fragment in file.named.get(name, ())
-        ):
-            return False
-        return self.matters(path, name)
+        return file is not None and not self._gives_plain(file, name) and self.matters(path, name)
+
+    @staticmethod
+    def _gives_plain(file: _File, name: str) -> bool:
+        """Whether a function says that it gives nothing that has methods of which we know."""
+        found = file.named.get(name, ())
+        return bool(found) and all(
+            fragment.kind in ("def", "async") and _GIVES_PLAIN.search(fragment.text) is not None for fragment in found
+        )
 
     def attribute_matters(self, path: str, name: str, attribute: str) -> bool:
         """Whether it can make a difference what an attribute of a class is."""
         file = self._file(path)
         return file is not None and file.remembered(
-            name, attribute, lambda: self._about(file, name, attribute).attribute_matters(name, attribute)
+            (name, attribute), lambda: self._about(file, name, attribute).attribute_matters(name, attribute)
         )
 
     def bases_matter(self, path: str, name: str) -> bool:
         """Whether it can make a difference what a class derives from."""
         file = self._file(path)
-        return file is not None and file.remembered(name, "", lambda: self._about(file, name, "").bases_matter(name))
+        return file is not None and file.remembered((name, ""), lambda: self._about(file, name, "").bases_matter(name))
 
     def _about(self, file: _File, name: str, attribute: str) -> _Reached:
         wanted = frozenset({attribute} if attribute else ())
@@ -251,14 +278,36 @@ class _File(Fragments):
     def __init__(self, text: str, place: Place) -> None:
         super().__init__(text)
         self.place = place
-        self._known: dict[tuple[str, str], bool] = {}
+        self._text = text
+        self._known: dict[tuple[object, ...], Any] = {}
 
-    def remembered(self, name: str, attribute: str, ask: Callable[[], bool]) -> bool:
-        """An answer about a class, found once."""
-        key = (name, attribute)
+    @cached_property
+    def attributes(self) -> frozenset[str]:
+        """What methods are named and store: no class of the file has other ones that are looked into."""
+        return frozenset(member_names(self._text))
+
+    @cached_property
+    def _imports(self) -> list[tuple[str, str]]:
+        return list(imported(self._text))
+
+    @cached_property
+    def words(self) -> set[str]:
+        """All words, and the packages that are imported from."""
+        return {*words_of(self._text), *(imported_from(target.partition(".")[0]) for _, target in self._imports)}
+
+    @cached_property
+    def called(self) -> set[str]:
+        """The words by which anything is called, and those of the module's own statements."""
+        renamed = (target.rpartition(".")[2] for _, target in self._imports)
+        statements = (fragment.words for fragment in self.top if not fragment.kind)
+        return {*called_in(self._text), *renamed}.union(*statements)
+
+    def remembered(self, key: tuple[object, ...], ask: Callable[[], _Answer]) -> _Answer:
+        """An answer about the file, found once."""
         if key not in self._known:
             self._known[key] = ask()
-        return self._known[key]
+        answer: _Answer = self._known[key]
+        return answer
 
 
 class _Reached:

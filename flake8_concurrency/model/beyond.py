@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import libcst as cst
 
 from flake8_concurrency.model.blocking_calls import Leaf
+from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.project import Module
 from flake8_concurrency.model.remembering import is_done_once
+from flake8_concurrency.model.taken import NOTHING_GIVEN, Given, given, is_taken
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -49,29 +51,26 @@ class Beyond:
 
     def __init__(self, file: FileModel) -> None:
         self._file = file
-        self._reached: dict[Place, tuple[tuple[tuple[Place, ...], Leaf], ...]] = {}
+        self._reached: dict[tuple[Place, Given], tuple[tuple[tuple[Place, ...], Leaf], ...]] = {}
 
-    def chains(
-        self, function: FunctionInfo, categories: Collection[str], lasting: Collection[str] = ()
-    ) -> Iterator[FarChain]:
+    def chains(self, function: FunctionInfo, categories: Collection[str]) -> Iterator[FarChain]:
         """For each call in a function the shortest chain to a leaf of these categories in another file.
 
-        A function that remembers its result waits only once; chains through one count only for `lasting` categories.
+        Only what is surely reached counts: no function on the way gets to the next one, or to the leaf, in one branch
+        only, or where something went wrong, or remembers its result, so that it waits only once.
         """
         for node, first in self._steps(Place(None, function)):
-            if first.module is None and not self._leaves_file(first):
+            told = given(node, first.function, NOTHING_GIVEN)
+            if first.module is None and not self._leaves_file(first, told):
                 continue
-            for places, leaf in self._from(first):
-                category = leaf.fact.category
-                if category not in categories:
-                    continue
-                if category in lasting or not any(map(self._is_done_once, places)):
+            for places, leaf in self._from(first, told):
+                if leaf.fact.category in categories:
                     yield FarChain(node, places, leaf)
                     break
 
-    def _leaves_file(self, first: Place) -> bool:
+    def _leaves_file(self, first: Place, told: Given) -> bool:
         """Whether a function of the file calls, at any depth, one of another file."""
-        return any(place.module is not None for places, _ in self._from(first) for place in places)
+        return any(place.module is not None for places, _ in self._from(first, told) for place in places)
 
     def _model(self, place: Place) -> FileModel:
         model = self._file if place.module is None else place.module.file
@@ -89,30 +88,35 @@ class Beyond:
             if far.function.known is not None:
                 yield far.node, Place(far.function.module, far.function.known)
 
-    def _from(self, first: Place) -> tuple[tuple[tuple[Place, ...], Leaf], ...]:
+    def _from(self, first: Place, told: Given) -> tuple[tuple[tuple[Place, ...], Leaf], ...]:
         """The shortest ways from a function to leaves in other files, one for each category, files last."""
-        found = self._reached.get(first)
+        found = self._reached.get((first, told))
         if found is None:
-            found = self._reached[first] = tuple(self._search(first))
+            found = self._reached[first, told] = tuple(self._search(first, told))
         return found
 
-    def _search(self, first: Place) -> list[tuple[tuple[Place, ...], Leaf]]:
+    def _search(self, first: Place, told: Given) -> list[tuple[tuple[Place, ...], Leaf]]:
         found: dict[str, tuple[tuple[Place, ...], Leaf]] = {}
-        seen = {first}
-        pending: deque[tuple[Place, ...]] = deque([(first,)])
+        seen = {(first, told)}
+        pending: deque[tuple[tuple[Place, ...], Given]] = deque([((first,), told)])
         while pending and len(seen) < _MOST:
-            places = pending.popleft()
+            places, told = pending.popleft()
             last = places[-1]
+            model = self._model(last)
+            if self._is_done_once(last):
+                continue
             if last.module is not None:
-                for leaf in self._model(last).functions.entered_leaves(last.function):
+                for leaf in filter(_counts, model.functions.leaves(last.function)):
                     if leaf.fact.category in _LIGHT and len(places) > _LONGEST_TO_FILES:
                         continue
-                    found.setdefault(leaf.fact.category, (places, leaf))
+                    if leaf.fact.category not in found and is_taken(leaf.node, last.function, told, model):
+                        found[leaf.fact.category] = (places, leaf)
             if len(places) < _LONGEST:
-                for _, place in self._steps(last):
-                    if place not in seen:
-                        seen.add(place)
-                        pending.append((*places, place))
+                for node, place in self._steps(last):
+                    next_one = (place, given(node, place.function, told))
+                    if next_one not in seen and is_taken(node, last.function, told, model):
+                        seen.add(next_one)
+                        pending.append(((*places, place), next_one[1]))
         return sorted(found.values(), key=lambda way: (_LIGHT.get(way[1].fact.category, 0), len(way[0])))
 
     def told(self, chain: FarChain) -> str:
@@ -132,3 +136,16 @@ class Beyond:
 
 #: What counts for less than anything else that a function does.
 _LIGHT = {"file": 1, "stat": 2}
+#: What is over sooner than a thread has begun: as a rule the directory is there, and the lines are remembered.
+_SOON_OVER = frozenset({"mkdir", "makedirs", "getline", "getlines"})
+#: Seconds that nobody notices.
+_SHORTEST = 0.01
+
+
+def _counts(leaf: Leaf) -> bool:
+    """Whether what blocks lasts long enough to be told from afar."""
+    if leaf.fact.category == "sleep" and isinstance(leaf.node, cst.Call):
+        asked = argument(leaf.node, 0, "secs")
+        told = None if asked is None else literal(asked)
+        return told is None or not isinstance(told[0], int | float) or told[0] >= _SHORTEST
+    return leaf.fact.category not in _LIGHT or leaf.name.rpartition(".")[2] not in _SOON_OVER

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import libcst as cst
 
 from flake8_concurrency.rule import Gate, Rule
@@ -56,10 +58,12 @@ class BlockingHelperInAnotherModule(Rule):
         throughout; only files with async code are asked. Nothing outside the root is read, and nothing is imported.
         What a name of another file leads to is followed for three steps and 150 lines in each file, and into one more
         file from there. Star imports, modules that cannot be parsed, methods that a class of either file replaces, and
-        functions under a decorator that is not known are not followed. Helpers that read or write files are not
-        reported in start-up, shutdown and command-line code, in programs that run once, in tests, and where they
-        remember their result; those that only ask about a file (`exists`, `stat`) where CNC417 is turned on. Of several
-        calls of a helper in one function the first is reported.
+        functions under a decorator that is not known are not followed. Only what a helper does whenever it is called
+        counts: what it does under a test, in a handler, or before it remembers the result is not reported, unless
+        literals that are passed, or defaults, decide the test. Neither is a sleep of less than 10 ms, or a directory
+        that is made. Helpers that read or write files are not reported in start-up, shutdown and command-line code, in
+        programs that run once, in tests, and in handlers of exceptions; those that only ask about a file (`exists`,
+        `stat`) where CNC417 is turned on. Of several calls of a helper in one function the first is reported.
     """
 
     code = "CNC410"
@@ -81,10 +85,13 @@ class BlockingHelperInAnotherModule(Rule):
             categories = (*categories, "stat")
         known = {chain.steps[0].node for chain in functions.chains(function, categories, lasting=_ALWAYS)}
         told: set[tuple[str, str]] = set()
-        for chain in beyond.chains(function, categories, lasting=_ALWAYS):
+        for chain in beyond.chains(function, categories):
             if chain.node in known:
                 continue
-            if chain.leaf.fact.category == "sleep" and functions.holds_up_nobody(chain.node):
+            category = chain.leaf.fact.category
+            if category == "sleep" and functions.holds_up_nobody(chain.node):
+                continue
+            if category not in _ALWAYS and self._is_handling(chain.node):
                 continue
             # Its other calls here are the same defect, and are repaired together.
             first = chain.places[0]
@@ -92,3 +99,8 @@ class BlockingHelperInAnotherModule(Rule):
             if key not in told:
                 told.add(key)
                 self.report(chain.node, chain=beyond.told(chain), twin=chain.leaf.fact.twin)
+
+    def _is_handling(self, node: cst.CSTNode) -> bool:
+        """Whether a node runs only where something went wrong."""
+        ancestors = takewhile(lambda parent: not isinstance(parent, cst.FunctionDef), self.file.tree.ancestors(node))
+        return any(isinstance(parent, cst.ExceptHandler | cst.ExceptStarHandler) for parent in ancestors)
