@@ -29,8 +29,8 @@ _TRANSPARENT = frozenset(
     """typing.Optional typing.Annotated typing.Final typing.ClassVar typing.Required typing.NotRequired
     sqlalchemy.orm.Mapped sqlalchemy.orm.DynamicMapped""".split()
 )
-#: Streams of any kind, those in memory included: whoever annotates with these says nothing of a disk.
-_ANY_STREAM = frozenset({"typing.IO", "typing.TextIO", "typing.BinaryIO"})
+#: A stream of any kind, one in memory included: whoever annotates with it says nothing of a disk.
+_ANY_STREAM = frozenset({"typing.IO"})
 #: A longer string is no annotation.
 _LONGEST_STRING = 200
 
