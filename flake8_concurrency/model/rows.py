@@ -13,7 +13,6 @@ from flake8_concurrency.model.columns import COLLECTION, COLUMN, NONE, PLAIN_JSO
 from flake8_concurrency.model.conditions import Condition, conditions
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import Kind
-from flake8_concurrency.model.locked_queries import DJANGO_LOCK
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.programs import is_djangos
 from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read, argument_for
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 _DEEPEST = 3
 _COMMANDS = frozenset({"BaseCommand", "NoArgsCommand", "LabelCommand"})
 _TESTS = frozenset({"TestCase", "TransactionTestCase"})
-#: Words in the names of models whose rows belong to the worker that made or claimed them.
-_OF_ONE_WORKER = frozenset("task job run worker progress report import export process execution build upload".split())
 #: A `with` named so is given a key to tell of it, or to choose a database: nobody is kept out.
 _NO_KEEPERS = frozenset(
     """atomic begin using scope log logger logging span trace tracer session connection context tenant schema timer
@@ -199,14 +196,12 @@ class Rows:
             return None
         if function.name.endswith("create"):
             return None
-        # A method's own row has been judged by `_is_own_column`.
-        if row != function.this and not (
-            self._is_reached(write.row, function)
-            and (
-                self.saving.saves_column(function, node, row, write.attribute)
-                or (_is_count(write) and self.saving.saves_whole(function, node, row))
-            )
+        is_reached = row != function.this and self._is_reached(write.row, function)
+        if not self.saving.saves_column(function, node, row, write.attribute) and not (
+            is_reached and write.how == "augmented" and write.step and self.saving.saves_whole(function, node, row)
         ):
+            return None
+        if row != function.this and not is_reached:
             return None
         read = Read("row", DJANGO, node, node)
         return None if self.is_guarded(function, node, read, row, 0) else read
@@ -241,24 +236,8 @@ class Rows:
             and not function.name.startswith("_")
             and function.name not in HOOKS
             and self.columns.of(function.owner, write.attribute) == COLUMN
+            and self.saving.saves_column(function, write.node, function.this, write.attribute)
             and not self._file.queries.named(function.name)
-            and (
-                self.saving.saves_column(function, write.node, function.this, write.attribute)
-                or self._counts_alone(function.owner, function, write)
-            )
-        )
-
-    def _counts_alone(self, owner: ClassInfo, function: FunctionInfo, write: Write) -> bool:
-        """Whether a method counts in its own row and saves it whole, where nothing in the file is ever locked.
-
-        A task or an import has one worker, who alone counts in it.
-        """
-        return (
-            _is_count(write)
-            and function.this is not None
-            and _OF_ONE_WORKER.isdisjoint(words(owner.name))
-            and not self._file.queries.named(DJANGO_LOCK)
-            and self.saving.saves_whole(function, write.node, function.this)
         )
 
     def model(self, read: Read) -> ClassInfo | None:
@@ -475,12 +454,6 @@ class Rows:
         name = text(base).rpartition(".")[2]
         module = (self._file.qualified(base) or "").rpartition(".")[0]
         return name in _TESTS or (name in _COMMANDS and is_djangos(module))
-
-
-def _is_count(write: Write) -> bool:
-    """`row.n += 1`, `row.balance -= amount`: what is taken away from is a number."""
-    is_less = isinstance(write.node, cst.AugAssign) and isinstance(write.node.operator, cst.SubtractAssign)
-    return write.how == "augmented" and (bool(write.step) or is_less)
 
 
 def _drops_key(target: cst.BaseExpression, value: cst.BaseExpression, row: str) -> bool:
