@@ -83,10 +83,9 @@ class LostUpdate(Rule):
         function counts, whatever it is called on, except one row of the same class chosen by something else.
         Where no query shows, a row is what a `get…(session, …)` of another file gives, what FastAPI's `Depends` or
         flask_login's `current_user` hands over, and what is given to `session.refresh` or `add`, each only where the
-        function commits; and for Django what is saved with `update_fields` that name the column, or counted up or down
-        and saved whole where it hangs on another object (`order.customer.points += 1`). In a public method of its model
-        the same counts, saved whole only where nothing in the file is locked and no worker owns the row (a task, an
-        import). Management commands, migrations and tests are silent.
+        function commits; and for Django what is saved with `update_fields` that name the column, in a public method of
+        its model too, or counted up or down and saved whole where it hangs on another object
+        (`order.customer.points += 1`). Management commands, migrations and tests are silent.
     """
 
     code = "CNC301"
