@@ -69,8 +69,8 @@ class IterationAcrossAwait(Rule):
                     await socket.send(text)
 
     Known limits:
-        It speaks of dicts, sets and deques that are an attribute of the object or the class, or a variable of the
-        module, and known to be one. Items must be taken out by another function of the file that does not only run at
+        It speaks of dicts and sets that are an attribute of the object or the class, or a variable of the module, and
+        known to be one. Items must be taken out by another function of the file that does not only run at
         the start or the end, going by its name: what is only ever added to (a registry of handlers) is silent, and so
         are loops under a lock, those that leave after the await, and objects that belong to one request or task.
     """
