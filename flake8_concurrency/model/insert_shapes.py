@@ -28,14 +28,7 @@ from flake8_concurrency.model.insert_words import (
 )
 from flake8_concurrency.model.locks import is_class_word, words
 from flake8_concurrency.model.pieces import Function, below, inside, last_name, own, remembered
-from flake8_concurrency.model.vocabulary import (
-    BY_KEY,
-    FILTERS,
-    MANAGERS,
-    SESSION_NAMES,
-    SHORTCUTS,
-    is_session_name,
-)
+from flake8_concurrency.model.vocabulary import BY_KEY, FILTERS, MANAGERS, SHORTCUTS, may_be_session
 
 #: Answered by every look: asked where an insert does not name its model.
 _ANY = "*"
@@ -80,9 +73,13 @@ def asks_insert(root: ast.AST) -> frozenset[str]:
     found: set[str] = set()
     sent: list[ast.expr] = []
     for node in inside(root):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        if not isinstance(node, ast.Call):
             continue
-        name = node.func.attr
+        name = last_name(node.func)
+        if name in ("insert", "pg_insert"):
+            found |= {asked for arg in node.args for asked in _asked(arg)}
+        if not isinstance(node.func, ast.Attribute):
+            continue
         is_own = is_creating(name) and isinstance(node.func.value, ast.Name)
         if name in CREATING or name in {"create_user", "insert_many"} or is_own:
             found |= _asked(node.func.value)
@@ -90,26 +87,19 @@ def asks_insert(root: ast.AST) -> frozenset[str]:
             sent.append(node.func.value)
         elif name in BULK or (name in SESSION_ADDING and _is_session(node.func.value)):
             sent += [*node.args, *(word.value for word in node.keywords)][:1]
-        elif name in ("insert", "pg_insert"):
-            found |= {asked for arg in node.args for asked in _asked(arg)}
         if _is_store(node.func.value) and words(name)[:1] and words(name)[0] in INSERTING_VERBS:
             found.add(_STORE)
-    for node in inside(root):
-        if isinstance(node, ast.Call) and last_name(node.func) in ("insert", "pg_insert"):
-            found |= {asked for arg in node.args for asked in _asked(arg)}
     if sent and isinstance(root, Function) and root.name == "perform_create":
         # What a view of Django REST framework is handed.
         found.add(_ANY)
-    if sent:
-        found |= {_ANY if _is_class_word(name) else name for name in _made(root, sent)}
+    found |= {_ANY if _is_class_word(name) else name for name in _made(root, sent)}
     return frozenset(found | {_UNNAMED}) if found else frozenset()
 
 
 def _is_session(node: ast.expr) -> bool:
     while isinstance(node, ast.Call):
         node = node.func
-    name = last_name(node)
-    return name in SESSION_NAMES or is_session_name(name)
+    return may_be_session(last_name(node))
 
 
 def _makes_serializer(func: ast.expr) -> bool:
@@ -201,15 +191,12 @@ def answers_look(root: ast.AST, names: Collection[str]) -> set[str]:
     creating = {id(manager) for node in nodes if isinstance(node, ast.Call) for manager in _creating(node)}
     for node in nodes:
         if isinstance(node, ast.Attribute):
-            if (node.attr in MANAGERS or node.attr == "query") and id(node) not in creating:
+            is_manager = (node.attr in MANAGERS or node.attr == "query") and id(node) not in creating
+            # `except Tag.DoesNotExist` tells what was looked for where the query doesn't.
+            if is_manager or node.attr == "DoesNotExist":
                 found |= _looked_for(node.value)
         elif isinstance(node, ast.Call):
             found |= _looked_by(node)
-        elif isinstance(node, ast.ExceptHandler) and node.type is not None:
-            kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-            for kind in kinds:
-                if isinstance(kind, ast.Attribute) and kind.attr == "DoesNotExist":
-                    found |= _looked_for(kind.value)
     return found | {_ANY} if found else found
 
 
