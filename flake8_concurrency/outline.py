@@ -96,11 +96,12 @@ class Unit:
     @cached_property
     def own(self) -> set[str]:
         """The attributes among them that stand on nothing but the method's own object."""
-        return _only(self._attributes, [*_OWN.findall(self.text), *_OWN_OF_CLASS.findall(self.text)])
+        return _only(self._attributes, self.uses_of_own)
 
-    def times_own(self, name: str) -> int:
-        """How often an attribute is mentioned on nothing but the method's own object."""
-        return len(re.findall(rf"(?<![\w.])(?:self|cls)\s*\.\s*{name}\b", self.text)) if name in self.own else 0
+    @cached_property
+    def uses_of_own(self) -> list[str]:
+        """The attributes of the method's own object, each as often as it is mentioned."""
+        return [*_OWN.findall(self.text), *_OWN_OF_CLASS.findall(self.text)]
 
     @property
     def is_statement(self) -> bool:
@@ -489,7 +490,7 @@ class Outline:
             if name != own_name and not is_of_others:
                 return True
             times = len(re.findall(rf"\b{name}\b", unit.text)) - (name == own_name)
-            if times and not (is_of_others and times == unit.times_own(name)):
+            if times and not (is_of_others and times == unit.uses_of_own.count(name)):
                 return True
         return False
 

@@ -300,6 +300,8 @@ def _running(root: ast.AST) -> list[tuple[ast.AST, bool]]:
 
 #: For `isinstance`, which is faster with a tuple.
 _ITERATING = (ast.For, ast.comprehension)
+#: What `awaited` knows.
+_AWAITING = frozenset({ast.Await, ast.AsyncWith})
 #: What `calls` and `tested` know, and what tells where they run.
 _TOLD = frozenset(
     {
@@ -344,13 +346,12 @@ def awaited(root: ast.AST, giving: Collection[str] = GIVING) -> list[Called]:
     """Everything that is called and awaited in a piece of a tree; `async with` calls too."""
     found: list[Called] = []
     for node in pieces.below(root):
-        kind = node.__class__
-        if kind is ast.Await:
-            call = node.value  # type: ignore[attr-defined]
-            if isinstance(call, ast.Call):
-                found += [Called(name, True, call.func, giving) for name in last_names(call.func)]
-        elif kind is ast.AsyncWith:
-            assert isinstance(node, ast.AsyncWith)
+        if node.__class__ not in _AWAITING:
+            continue
+        if isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
+            func = node.value.func
+            found += [Called(name, True, func, giving) for name in last_names(func)]
+        elif isinstance(node, ast.AsyncWith):
             found += [Called("async with", True, item.context_expr, giving) for item in node.items]
     return found
 

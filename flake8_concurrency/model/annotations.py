@@ -29,8 +29,8 @@ _TRANSPARENT = frozenset(
     """typing.Optional typing.Annotated typing.Final typing.ClassVar typing.Required typing.NotRequired
     sqlalchemy.orm.Mapped sqlalchemy.orm.DynamicMapped""".split()
 )
-#: A stream of any kind, one in memory included: whoever annotates with it says nothing of a disk.
-_ANY_STREAM = frozenset({"typing.IO"})
+#: Annotations that say nothing: a stream of any kind may be one in memory.
+_ANYTHING = frozenset({"typing.Any", "typing.IO"})
 #: A longer string is no annotation.
 _LONGEST_STRING = 200
 
@@ -93,7 +93,7 @@ class Annotations:
         if name in ("builtins.type", "typing.Type"):
             return Kind("type", (None,))
         fact = class_fact(name)
-        if name == "typing.Any" or name in _ANY_STREAM:
+        if name in _ANYTHING:
             return None
         if fact is not None:
             return Kind(name, (None,) * len(fact.params))
@@ -142,7 +142,7 @@ class Annotations:
             return Kind("type", kinds[:1])
         if name in ("collections.abc.Awaitable", "collections.abc.Coroutine"):
             return Kind("awaitable", kinds[-1:])
-        return Kind(name, kinds) if class_fact(name) is not None and name not in _ANY_STREAM else None
+        return Kind(name, kinds) if class_fact(name) is not None and name not in _ANYTHING else None
 
     def _string(self, node: cst.SimpleString | cst.ConcatenatedString) -> Kind | None:
         text = node.evaluated_value

@@ -232,6 +232,10 @@ def _own_names(function: ast.AsyncFunctionDef) -> set[str]:
     return set() if nested else found | local_names(function)
 
 
+#: The node types in which something may wait.
+_WAITING = frozenset({ast.Await, ast.AsyncFor, ast.AsyncWith, ast.comprehension})
+
+
 @remembered
 def _waits(root: ast.AST) -> tuple[int, ...]:
     """The lines on which something waits."""
@@ -244,9 +248,6 @@ def _waits(root: ast.AST) -> tuple[int, ...]:
         elif isinstance(node, ast.comprehension) and node.is_async:
             found.append(node.target.lineno)
     return tuple(found)
-
-
-_WAITING = frozenset({ast.Await, ast.AsyncFor, ast.AsyncWith, ast.comprehension})
 
 
 def _is_stale(read: dict[str, int], waits: Collection[int], written: list[_Line]) -> bool:

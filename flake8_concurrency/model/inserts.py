@@ -26,11 +26,11 @@ from flake8_concurrency.model.insert_words import (
     is_creating,
 )
 from flake8_concurrency.model.locks import called_name, words
-from flake8_concurrency.model.looks import Key, Look, Looks, catches_conflict, caught, spread_of
+from flake8_concurrency.model.looks import Key, Look, Looks, catches_conflict, caught, is_session, spread_of
 from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read, argument_for
 from flake8_concurrency.model.serializers import Serializers
 from flake8_concurrency.model.spelling import dotted, last_name, text
-from flake8_concurrency.model.vocabulary import HOOKS, KEYS, SESSION_NAMES, is_session_name
+from flake8_concurrency.model.vocabulary import HOOKS, KEYS
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -342,7 +342,7 @@ class Inserts:
         if receiver is not None and not self._is_harmless(call):
             if name in CREATING or name == "create_user":
                 yield from self._created(call, receiver)
-            elif name in SESSION_ADDING and _is_session(receiver) and call.args:
+            elif name in SESSION_ADDING and is_session(receiver) and call.args:
                 for made in self._constructs(call.args[0].value):
                     yield self._insert(function, call, made, SQLALCHEMY, name == "add_all")
             elif name in SAVING_ROW:
@@ -488,7 +488,7 @@ class Inserts:
             if parts[-1] in ("all", "many", "or", "update", "batch", "bulk") or "or" in parts:
                 return
             values, _ = _given(call)
-            spread = tuple(a.value for a in call.args if a.keyword is None and not _is_session(a.value))
+            spread = tuple(a.value for a in call.args if a.keyword is None and not is_session(a.value))
             noun = parts[1].rstrip("s") if len(parts) > 1 else ""
             yield Insert(call, call, "", "", values, spread, store=f"{store} {noun}")
 
@@ -508,7 +508,7 @@ class Inserts:
                 for given in inner.values
                 if isinstance(given.value, cst.Name)
             )
-            spread = tuple(arg.value for arg in call.args if not _is_session(arg.value))
+            spread = tuple(arg.value for arg in call.args if not is_session(arg.value))
             yield inner._replace(node=call, made=call, values=values, spread=spread, inside=callee)
 
 
@@ -544,13 +544,6 @@ def _is_drawn(name: str) -> bool:
     """Whether a function of this name makes a value of its own: not `find_by_token`, which looks one up."""
     parts = words(name)
     return not RANDOM.isdisjoint(parts[: parts.index("by")] if "by" in parts else parts)
-
-
-def _is_session(node: cst.BaseExpression) -> bool:
-    while isinstance(node, cst.Call):
-        node = node.func
-    name = last_name(node)
-    return name in SESSION_NAMES or is_session_name(name)
 
 
 def _raises(body: cst.BaseSuite) -> bool:

@@ -27,7 +27,7 @@ from flake8_concurrency.model.locks import called_name, is_class_word, words
 from flake8_concurrency.model.reads import DJANGO, Read
 from flake8_concurrency.model.spelling import dotted, last_name
 from flake8_concurrency.model.tree import COMPREHENSIONS
-from flake8_concurrency.model.vocabulary import BY_KEY, SESSION_NAMES, is_session_name
+from flake8_concurrency.model.vocabulary import BY_KEY, may_be_session
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -459,7 +459,7 @@ class Looks:
         if not store or name not in FINDING:
             return
         parts = words(name)
-        given = tuple(arg.value for arg in node.args if not _is_session(arg.value))
+        given = tuple(arg.value for arg in node.args if not is_session(arg.value))
         if given:
             read = Read("row", "", node, node, links=(node,))
             how = _EXISTS if "exists" in parts else _ROW
@@ -639,6 +639,8 @@ def _noun(parts: list[str]) -> str:
     return kept[-1].rstrip("s") if kept else ""
 
 
-def _is_session(node: cst.BaseExpression) -> bool:
-    name = last_name(node)
-    return name in SESSION_NAMES or is_session_name(name)
+def is_session(node: cst.BaseExpression) -> bool:
+    """Whether an expression may be a session, going by its name: `db`, `self.session`, `get_session()`."""
+    while isinstance(node, cst.Call):
+        node = node.func
+    return may_be_session(last_name(node))

@@ -62,9 +62,7 @@ class Settled:
             self._has_room(subject, call) or self._fills(name, call) or self._made_room(name, call)
         ):
             return True
-        if func.attr.value == "get" and self._has_own_item(name, call):
-            return True
-        if func.attr.value == "get" and self._is_alone(subject, call):
+        if func.attr.value == "get" and (self._has_own_item(name, call) or self._is_alone(subject, call)):
             return True
         asking = {f"{name}.{method}": answer for method, answer in _ASKS.get(func.attr.value, {}).items()}
         return any(

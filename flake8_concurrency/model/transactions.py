@@ -18,7 +18,7 @@ from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.leaving import leaves
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import last_name, text
-from flake8_concurrency.model.vocabulary import SESSION_NAMES, is_session_name
+from flake8_concurrency.model.vocabulary import SESSION_NAMES, may_be_session
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -243,8 +243,7 @@ class Transactions:
             return True
         while isinstance(node, cst.Call):
             node = node.func
-        name = last_name(node)
-        return name in SESSION_NAMES or is_session_name(name)
+        return may_be_session(last_name(node))
 
     # -- what may be ---------------------------------------------------------------------------------------------------
 

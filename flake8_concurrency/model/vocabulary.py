@@ -137,6 +137,11 @@ def is_session_name(name: str) -> bool:
     return (name in SESSION_NAMES and name not in _SHORT) or name.lower().endswith("session")
 
 
+def may_be_session(name: str) -> bool:
+    """Whether what has this name may be a session, where it is used like one."""
+    return name in SESSION_NAMES or is_session_name(name)
+
+
 #: Methods of cursors, connections and sessions that take a statement of SQL.
 EXECUTES = frozenset(
     """execute fetchrow fetchval fetch fetch_one fetch_val fetch_all fetchone fetchall scalar exec_driver_sql
