@@ -4,7 +4,8 @@ Checked against tavily-python 0.8, ddgs 9.16, duckduckgo-search 8.1, exa-py 2.28
 google-generativeai 0.8, dashscope 2.0, zhipuai 2.1, voyageai 0.5, azure-ai-inference 1.0b9, replicate 1.0, mem0ai 2.2,
 stripe 16.1, twilio 9.13, sendgrid 6.12, tweepy 4.17, notion-client 3.1, PyGithub 2.10, python-gitlab 8.6, jira 3.10,
 hvac 2.4, supabase 2.34 with postgrest, google-cloud-storage 3.17, google-cloud-bigquery 3.47, google-cloud-firestore
-2.34, azure-storage-blob 12.31, yt-dlp 2026.10, gTTS 2.5, yfinance 1.7, spotipy 2.26, gspread 6.2.
+2.34, azure-storage-blob 12.31, yt-dlp 2026.10, youtube_dl 2021.12, gTTS 2.5, yfinance 1.7, spotipy 2.26, gspread 6.2,
+vertexai of google-cloud-aiplatform 2.7, and the source of wikipedia.
 """
 
 from __future__ import annotations
