@@ -71,7 +71,7 @@ def lint(
                 return _not_analysed(rules, _reason(error, part))
             run = Run(quiet, is_program(filename, source, tree), projects.configured(options), named, codes)
             module_tree = Tree(module)
-            positions = Positions(module_tree, part.starts, part.lines)
+            positions = Positions(module_tree, part.starts, part.lines, part.methods)
             model = FileModel(module_tree, positions, run=run, elsewhere=elsewhere)
             return _findings(model, part.rules)
     except RecursionError:

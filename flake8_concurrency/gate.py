@@ -17,7 +17,7 @@ from flake8_concurrency.knowledge.words import ANY
 from flake8_concurrency.model.pieces import STORED
 from flake8_concurrency.outline import OWN, Abroad, Outline, Unit, derived, first_line, grouped, units
 from flake8_concurrency.rule import Gate, Rule
-from flake8_concurrency.words import Called, words_of
+from flake8_concurrency.words import FUNCTIONS, Called, words_of
 
 #: Functions that run an event loop until what they are given is done.
 _STARTERS = frozenset({"run", "run_until_complete"})
@@ -32,12 +32,16 @@ class Slice(NamedTuple):
     lines: list[int]
     #: The lines of `text` on which its module-level statements begin, from 1.
     starts: list[int]
+    #: For the line on which a class among them begins: those on which the functions in its body do.
+    methods: dict[int, list[int]]
 
 
 def whole(rules: Sequence[type[Rule]], lines: Sequence[str], tree: ast.Module) -> Slice:
     """Everything, for all rules: what the gate would give if it never closed."""
     starts = [statements[0].lineno for _, _, statements in grouped(tree.body)]
-    return Slice(tuple(rules), "".join(lines), list(range(1, len(lines) + 2)), starts)
+    classes = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    methods = {node.lineno: [part.lineno for part in node.body if isinstance(part, FUNCTIONS)] for node in classes}
+    return Slice(tuple(rules), "".join(lines), list(range(1, len(lines) + 2)), starts, methods)
 
 
 def narrow(
@@ -428,12 +432,17 @@ def _cut(rules: tuple[type[Rule], ...], lines: Sequence[str], kept: set[Unit], p
     text: list[str] = []
     origin: list[int] = []
     starts: list[int] = []
+    methods: dict[int, list[int]] = {}
     dropped = {n for unit in parts if unit.header and unit not in kept for n in range(unit.first, unit.last + 1)}
     for unit in parts:
         if unit.header is not None or not (unit in kept or unit.is_import):
             continue
         starts.append(len(text) + 1 + getattr(unit.node, "lineno", unit.first) - unit.first)
         taken = [n for n in range(unit.first, unit.last + 1) if n not in dropped]
+        if isinstance(unit.node, ast.ClassDef):
+            place = {n: number for number, n in enumerate(taken, len(text) + 1)}
+            functions = (part.lineno for part in unit.node.body if isinstance(part, FUNCTIONS))
+            methods[starts[-1]] = [place[n] for n in functions if n in place]
         text += [lines[n - 1] for n in taken]
         origin += taken
         if not text[-1].endswith(("\n", "\r")):
@@ -441,7 +450,7 @@ def _cut(rules: tuple[type[Rule], ...], lines: Sequence[str], kept: set[Unit], p
         if isinstance(unit.node, ast.ClassDef) and all(first_line(part) in dropped for part in unit.node.body):
             text.append(_indentation(unit.node, lines) + "pass\n")
             origin.append(taken[-1])
-    return Slice(rules, "".join(text), [*origin, len(lines)], starts)
+    return Slice(rules, "".join(text), [*origin, len(lines)], starts, methods)
 
 
 def _indentation(node: ast.ClassDef, lines: Sequence[str]) -> str:

@@ -69,6 +69,11 @@ def check_slice(source: str, found: Slice) -> None:
     assert own == sorted(set(own))
     first = {statement.lineno for statement in tree.body}
     assert first == set(found.starts)
+    classes = (statement for statement in tree.body if isinstance(statement, ast.ClassDef))
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    assert found.methods == {
+        one.lineno: [part.lineno for part in one.body if isinstance(part, functions)] for one in classes
+    }
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}/{path.name}")

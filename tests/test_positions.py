@@ -49,7 +49,7 @@ LAYOUTS = {
 def positions(source: str) -> tuple[Tree, Positions]:
     tree = Tree(cst.parse_module(source))
     part = whole((), split_lines(source), ast.parse(source))
-    return tree, Positions(tree, part.starts, part.lines)
+    return tree, Positions(tree, part.starts, part.lines, part.methods)
 
 
 def check(source: str) -> None:
@@ -111,6 +111,24 @@ def test_only_the_statement_around_a_node_is_generated() -> None:
     ours.of(second)
     assert second in ours._known
     assert first not in ours._known
+
+
+def test_of_a_class_only_the_method_around_a_node_is_generated() -> None:
+    tree, ours = positions("class C:\n  @d\n  def a(self): f()\n\n  # c\n  async def b(self):\n    g()\n\n  h()\n")
+    calls = {cst.ensure_type(n.func, cst.Name).value: n for n in tree.nodes if isinstance(n, cst.Call)}
+    assert ours.of(calls["g"]) == (7, 4)
+    assert calls["f"] not in ours._known
+    assert ours.of(calls["f"]) == (3, 15)
+    assert calls["h"] not in ours._known
+    assert ours.of(calls["h"]) == (9, 2)
+
+
+def test_a_class_whose_methods_are_not_all_known_is_generated_whole() -> None:
+    tree = Tree(cst.parse_module("class C:\n  def a(self): f()\n  def b(self): g()\n"))
+    ours = Positions(tree, [1], None, {1: [2]})
+    calls = [node for node in tree.nodes if isinstance(node, cst.Call)]
+    assert ours.of(calls[1]) == (3, 15)
+    assert calls[0] in ours._known
 
 
 @pytest.mark.parametrize(
