@@ -48,8 +48,9 @@ WRITING = CHANGING | SENDING | {STORED}
 CLAIMING = DISPATCHING | frozenset("update aupdate delete adelete".split()) | {STORED}
 #: Asked and answered where any row, or any state, will do.
 ANY = "*"
-#: Asked where a column must be known to hold a collection.
+#: Asked where a column must be known to hold a collection, and where that is so or the row is one of Django's.
 _IN_PLACE = "collection"
+_APPENDED = "list"
 _COLLECTION = re.compile("^(JSONField|ArrayField|HStoreField|flag_modified|as_mutable)$|Mutable")
 _UPDATING = frozenset("update aupdate delete adelete".split())
 _SELF = frozenset({"self", "cls"})
@@ -86,13 +87,27 @@ def answers_row(root: ast.AST, names: Collection[str]) -> set[str]:
     found: set[str] = set()
     for node in inside(root):
         if _may_read(node, names):
-            found.add(ANY)
+            found.update([ANY] if _APPENDED in found or _is_of_sqlalchemy(node) else [ANY, _APPENDED])
         name = last_name(node.func if isinstance(node, ast.Call) else node)
         if _COLLECTION.search(name):
-            found.add(_IN_PLACE)
-    if ANY not in found and (_is_given(root) or _saves_columns(root) or _is_handed_row(root)):
+            found.update([_IN_PLACE, _APPENDED])
+    if _APPENDED not in found and (_is_given(root) or _saves_columns(root)):
+        found.update([ANY, _APPENDED])
+    if ANY not in found and _is_handed_row(root):
         found.add(ANY)
     return found
+
+
+def _is_of_sqlalchemy(node: ast.AST) -> bool:
+    """Whether what may read a row can read none of Django's: `session.query(M)`, `M.query`, `session.get(M, key)`."""
+    match node:
+        case ast.Attribute(attr=name):
+            return name == "query"
+        case ast.Call(func=ast.Name(id="select")):
+            return True
+        case ast.Call(args=[first, *_], keywords=[]) if last_name(node.func) in BY_KEY:
+            return not isinstance(first, ast.Compare)
+    return isinstance(node, ast.Call) and last_name(node.func) == "query"
 
 
 def _is_given(root: ast.AST) -> bool:
@@ -281,6 +296,7 @@ class _Sources:
         self._names: dict[str, set[str]] = {}
         self._attributes: dict[str, set[str]] = {}
         self._is_read = False
+        self._loaded: set[tuple[str, str]] | None = None
 
     def _read(self) -> None:
         """Most functions write no attribute that needs it."""
@@ -304,6 +320,13 @@ class _Sources:
             # What starts empty may be filled from anything.
             self._attributes.setdefault(target.id, set()).update(attributes or ({ANY} if not names else ()))
 
+    def reads(self, target: ast.Attribute) -> bool:
+        """Whether the function reads what it writes: an attribute of this name, of what is called so."""
+        if self._loaded is None:
+            loaded = (node for node in self._nodes if isinstance(node, ast.Attribute))
+            self._loaded = {_of_owner(node) for node in loaded if isinstance(node.ctx, ast.Load)}
+        return _of_owner(target) in self._loaded
+
     def lead_to(self, value: ast.expr, attribute: str) -> bool:
         """Whether a value may be made from an attribute of this name."""
         if not self._is_read:
@@ -317,6 +340,10 @@ class _Sources:
             names |= fresh
             pending += fresh
         return attribute in attributes or ANY in attributes
+
+
+def _of_owner(node: ast.Attribute) -> tuple[str, str]:
+    return last_name(node.value), node.attr
 
 
 def _mentioned(value: ast.expr) -> tuple[set[str], set[str]]:
@@ -340,7 +367,7 @@ def _changed(node: ast.AST, sources: _Sources) -> Iterator[tuple[ast.expr, str]]
             yield from ((_container(target), ANY) for target in targets if isinstance(target, ast.Subscript))
         case ast.Call(func=ast.Attribute(value=value, attr=method)):
             if method in CHANGING:
-                yield _container(value), _IN_PLACE if _is_ambiguous(method, node) else ANY
+                yield _container(value), _of_collection(method, node)
             if method in SENDING:
                 yield from _sent(node, sources)
 
@@ -352,7 +379,7 @@ def _sent(call: ast.Call, sources: _Sources) -> Iterator[tuple[ast.expr, str]]:
         if isinstance(arg, ast.Dict):
             given += [(_key(key), value) for key, value in zip(arg.keys, arg.values, strict=True)]
     for column, value in given:
-        if column and not isinstance(value, ast.Constant) and sources.lead_to(value, column):
+        if column and _may_be_made(value) and sources.lead_to(value, column):
             yield ast.Attribute(ast.Name("row"), column), ANY
 
 
@@ -360,23 +387,28 @@ def _key(node: ast.expr | None) -> str:
     return str(node.value) if isinstance(node, ast.Constant) else "" if node is None else last_name(node)
 
 
-def _is_ambiguous(method: str, call: ast.Call) -> bool:
-    """Whether a method may also be one of a manager or of a relationship."""
-    return method not in ONLY_COLLECTIONS | {"append", "extend"} and not (method == "update" and call.args)
+def _of_collection(method: str, call: ast.Call) -> str:
+    """What a change in place asks: it may be one of a manager or of a relationship, which SQLAlchemy's append is."""
+    if method in ONLY_COLLECTIONS or (method == "update" and call.args):
+        return ANY
+    return _APPENDED if method in ("append", "extend") else _IN_PLACE
 
 
 def _assigned(targets: list[ast.expr], value: ast.expr, sources: _Sources) -> Iterator[tuple[ast.expr, str]]:
     for target in targets:
         if isinstance(target, ast.Subscript):
             yield _container(target), ANY
-        elif isinstance(target, ast.Attribute) and _may_be_made(value) and sources.lead_to(value, target.attr):
-            yield target, ANY
+        elif isinstance(target, ast.Attribute) and _may_be_made(value) and sources.reads(target):
+            if sources.lead_to(value, target.attr):
+                yield target, ANY
 
 
 def _may_be_made(value: ast.expr) -> bool:
     match value:
-        case ast.Constant() | ast.Attribute() | ast.Lambda() | ast.Compare():
+        case ast.Constant() | ast.Attribute() | ast.Lambda() | ast.Compare() | ast.Await():
             return False
+        case ast.Subscript():
+            return isinstance(value.slice, ast.Slice) and _may_be_made(value.value)
         case ast.JoinedStr():
             return sum(isinstance(part, ast.FormattedValue) for part in value.values) > 1
         case ast.Call():
