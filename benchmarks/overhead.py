@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import resource
 import statistics
 import subprocess
 import sys
 import venv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +43,13 @@ CONFIGURATION: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "project": ("ours", ("--concurrency-project-root=auto",)),
     "async": ("async", ()),
 }
+
+#: An import of an ORM, or of what applications call the module with their tables or their session.
+_DATABASE = re.compile(
+    rb"^\s*(?:from|import)\s.*\b(?:django|rest_framework|sqlalchemy|sqlmodel|flask_sqlalchemy|peewee|tortoise|db|database"
+    rb"|models|orm)\b",
+    re.MULTILINE,
+)
 
 #: Seconds that one installation or one run of flake8 may take.
 LIMIT = 1800
@@ -72,6 +80,13 @@ def draw(files: Mapping[str, Sequence[Drawn]], lines: int, seed: int) -> list[Dr
         drawn.append(waiting[poorest].pop())
         given[poorest] += drawn[-1].lines
     return drawn
+
+
+def chosen(paths: Iterable[Path], database: str) -> list[Path]:
+    """The files that import something of a database (`with`), those that do not (`without`), or all (`any`)."""
+    return [
+        path for path in paths if database == "any" or (database == "with") == bool(_DATABASE.search(path.read_bytes()))
+    ]
 
 
 def python_of(name: str) -> Path:
@@ -152,6 +167,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--lines", type=int, default=60_000, metavar="N", help="at least so many (default: 60000)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--database",
+        choices=("any", "with", "without"),
+        default="any",
+        help="only files that import an ORM or the application's own tables, or only the others (default: any)",
+    )
     parser.add_argument("--without-async", action="store_true", help="leave flake8-async out, which takes longest")
     return parser.parse_args(arguments)
 
@@ -162,7 +183,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [name for name in CONFIGURATION if not (asked.without_async and name == "async")]
     try:
         files = {
-            str(application): [Drawn(path, count_lines(path)) for path in python_files(application)]
+            str(application): [
+                Drawn(path, count_lines(path)) for path in chosen(python_files(application), asked.database)
+            ]
             for application in applications(asked.app)
         }
         drawn = draw(files, asked.lines, asked.seed)
@@ -173,7 +196,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     lines = sum(one.lines for one in drawn)
-    print(f"{len(drawn)} files, {lines:,} lines, seed {asked.seed}, {asked.rounds} rounds, CPU time of `flake8 -j1`")
+    print(
+        f"{len(drawn)} files ({asked.database} database), {lines:,} lines, seed {asked.seed}, {asked.rounds} rounds, "
+        "CPU time of `flake8 -j1`"
+    )
     print(table(taken, lines))
     return 0
 

@@ -70,3 +70,18 @@ def test_cpu_time_of_a_failing_run_is_an_error(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(overhead, "python_of", lambda name: broken)
     with pytest.raises(OverheadError, match=r"(?s)failed in the environment 'ours'.*no flake8 here"):
         overhead.cpu_seconds("ours", [])
+
+
+def test_files_with_a_database_are_told_by_their_imports(tmp_path: Path) -> None:
+    texts = {
+        "django.py": "from django.db import models\n",
+        "own.py": "import os\nfrom ..core.db import session\n",
+        "text.py": "# from the database\nprint('import models')\n",
+        "other.py": "import mydb, modelsx\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    paths = [tmp_path / name for name in texts]
+    assert overhead.chosen(paths, "any") == paths
+    assert overhead.chosen(paths, "with") == paths[:2]
+    assert overhead.chosen(paths, "without") == paths[2:]
