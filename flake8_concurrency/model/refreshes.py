@@ -1,0 +1,103 @@
+"""Tokens that are refreshed once they have expired: by each task that finds them so, if nothing keeps the others out.
+
+A refresh token is good for one time at many services: the second task that sends it is refused, or makes what the
+first one has got invalid. So this is worse than to fetch the same twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import libcst as cst
+
+from flake8_concurrency.model.calls import literal
+from flake8_concurrency.model.definitions import FunctionInfo
+from flake8_concurrency.model.flow import Condition
+from flake8_concurrency.model.locks import words
+from flake8_concurrency.model.refresh_shapes import SENT, is_of_age, is_refreshing
+from flake8_concurrency.model.spelling import text
+
+if TYPE_CHECKING:
+    from flake8_concurrency.model.file import FileModel
+
+#: In the names of what lets others wait for the one that refreshes.
+_SHARING = frozenset("task future event pending flight inflight refreshing progress waiter waiters".split())
+
+
+class Refresh(NamedTuple):
+    """The call that refreshes a token, and what was tested before it."""
+
+    call: cst.Await
+    tested: cst.BaseExpression
+
+
+class Refreshes:
+    """Answers for one file."""
+
+    def __init__(self, file: FileModel) -> None:
+        self._file = file
+        self._tree = file.tree
+
+    def unguarded(self, function: FunctionInfo) -> Iterator[Refresh]:
+        """Where a function that several tasks may be in refreshes a token that has expired."""
+        if not function.is_async or function.owner is None:
+            return
+        entrances = self._file.entrances
+        if entrances.is_alone(function) or entrances.is_meant(function) or entrances.is_of_one_task(function):
+            return
+        for node in function.nodes(cst.Await):
+            assert isinstance(node, cst.Await)
+            refresher = self._refresher(node, function)
+            if refresher is None or self._file.stale.is_in_own_loop(node):
+                continue
+            if self._is_shared(function) or self._is_shared(refresher):
+                continue
+            tested = next(filter(None, map(self._age, self._file.flow.conditions(node))), None)
+            if tested is not None and not self._file.sections.encloses(tested, node) and not self._locks(refresher):
+                yield Refresh(node, tested)
+
+    def _refresher(self, node: cst.Await, function: FunctionInfo) -> FunctionInfo | None:
+        """The method of the same object that is awaited and sends a refresh token."""
+        call = node.expression
+        if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
+            return None
+        if text(call.func.value) != function.this or not is_refreshing(call.func.attr.value):
+            return None
+        found = self._file.callee(call)
+        return found if found is not None and found.is_async and self._sends(found) else None
+
+    def _sends(self, function: FunctionInfo) -> bool:
+        """Whether a method sends what it got to get another, and waits for the answer."""
+        if not self._file.suspensions.of(function):
+            return False
+        return any(map(self._is_sent, self._tree.within(function.node.body)))
+
+    def _is_sent(self, node: cst.CSTNode) -> bool:
+        match node:
+            case cst.Attribute(attr=cst.Name(value=name)):
+                parent = self._tree.parents[node]
+                return SENT in name and not (isinstance(parent, cst.Call) and parent.func is node)
+            case cst.SimpleString():
+                return literal(node) == (SENT,)
+        return False
+
+    def _age(self, condition: Condition) -> cst.BaseExpression | None:
+        """What a test asks for the age of a token: `now >= self.expires_at`, `self.token.is_expired()`."""
+        for node in (condition.test, *self._tree.within(condition.test)):
+            if isinstance(node, cst.Attribute) and is_of_age(node.attr.value):
+                return node
+        return None
+
+    def _is_shared(self, function: FunctionInfo) -> bool:
+        """Whether a function knows of others that refresh, and lets them wait: `if self._refresh_task: …`."""
+        return any(
+            isinstance(node, cst.Attribute) and not _SHARING.isdisjoint(words(node.attr.value))
+            for node in self._tree.within(function.node.body)
+        )
+
+    def _locks(self, function: FunctionInfo) -> bool:
+        return any(
+            isinstance(node, cst.With) and any(self._file.sections.is_guard(item.item) for item in node.items)
+            for node in self._tree.within(function.node.body)
+        )
