@@ -6,12 +6,12 @@ first one has got invalid. So this is worse than to fetch the same twice.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
-from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.flow import Condition
 from flake8_concurrency.model.locks import words
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: In the names of what lets others wait for the one that refreshes.
 _SHARING = frozenset("task future event pending flight inflight refreshing progress waiter waiters".split())
+#: The field of the answer in which it came, and of the request with which it is sent.
+_KEY = re.compile(rf"""(["']){SENT}\1""")
 
 
 class Refresh(NamedTuple):
@@ -71,16 +73,15 @@ class Refreshes:
         """Whether a method sends what it got to get another, and waits for the answer."""
         if not self._file.suspensions.of(function):
             return False
-        return any(map(self._is_sent, self._tree.within(function.node.body)))
+        if any(map(self._is_sent, self._tree.within(function.node.body))):
+            return True
+        return _KEY.search(self._tree.module.code_for_node(function.node.body)) is not None
 
     def _is_sent(self, node: cst.CSTNode) -> bool:
-        match node:
-            case cst.Attribute(attr=cst.Name(value=name)):
-                parent = self._tree.parents[node]
-                return SENT in name and not (isinstance(parent, cst.Call) and parent.func is node)
-            case cst.SimpleString():
-                return literal(node) == (SENT,)
-        return False
+        if not isinstance(node, cst.Attribute) or SENT not in node.attr.value:
+            return False
+        parent = self._tree.parents[node]
+        return not (isinstance(parent, cst.Call) and parent.func is node)
 
     def _age(self, condition: Condition) -> cst.BaseExpression | None:
         """What a test asks for the age of a token: `now >= self.expires_at`, `self.token.is_expired()`."""
