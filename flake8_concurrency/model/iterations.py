@@ -12,7 +12,7 @@ from flake8_concurrency.model.bindings import targets
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import DICT, LIST, SET
 from flake8_concurrency.model.iteration_shapes import LOOKING_UP, REMOVING, VIEWS, is_of_end, is_of_start
-from flake8_concurrency.model.locks import called_name
+from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import last_name, text
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 #: What raises a RuntimeError when it has changed since the last item; a list goes on, one item too far.
 _COUNTED = (DICT, SET)
 
+#: Who is told something, or talked to, until they go.
+_COMING_AND_GOING = frozenset(
+    "listener subscriber observer watcher connection client socket websocket ws peer viewer waiter".split()
+)
 #: Whose state a container is, and its name there: the same wherever the file speaks of it.
 _Place = tuple[object, str]
 
@@ -68,7 +72,7 @@ class Iterations:
             suspension = next((one for one in suspensions if self._goes_on(one, loop)), None)
             if suspension is None or self._file.sections.encloses(loop.iter, loop) or self._is_caught(loop):
                 continue
-            change = self._changed(place, function, is_list=not is_noticed)
+            change = self._changed(place, function, None if is_noticed else loop)
             if change is not None:
                 yield Iteration(loop, container, suspension, *change, is_noticed)
 
@@ -95,9 +99,9 @@ class Iterations:
     # -- what others do ------------------------------------------------------------------------------------------------
 
     def _changed(
-        self, place: _Place, function: FunctionInfo, *, is_list: bool
+        self, place: _Place, function: FunctionInfo, unnoticed: cst.For | cst.CompFor | None
     ) -> tuple[cst.CSTNode, FunctionInfo] | None:
-        """Where another function takes something out of a container while its loop waits."""
+        """Where another function takes something out of a container while its loop waits, which may go `unnoticed`."""
         if self._removals is None:
             self._removals = {}
             for other in self._file.definitions.functions.values():
@@ -113,11 +117,23 @@ class Iterations:
                 (node, other)
                 for node, other in self._removals.get(place, ())
                 if other is not function
-                and not (is_list and _is_last_item(node))
+                and (unnoticed is None or self._is_missed(unnoticed, place, node, other, is_last=is_last))
                 and (self._is_callback(node, other) or (is_shared and self._comes_by(other, is_last)))
             ),
             None,
         )
+
+    def _is_missed(
+        self, loop: cst.For | cst.CompFor, place: _Place, node: cst.CSTNode, other: FunctionInfo, *, is_last: bool
+    ) -> bool:
+        """Whether an item that a list skips is missed: the loop itself takes items out, or they are who is told."""
+        if _is_last_item(node):
+            return False
+        calls = (one for one in self._tree.within(self._tree.parents[loop] if isinstance(loop, cst.CompFor) else loop))
+        if any(isinstance(one, cst.Call) and self._file.callee(one) is other for one in calls):
+            return True
+        named = words(place[1])
+        return not is_last and any(not _COMING_AND_GOING.isdisjoint((word, word.removesuffix("s"))) for word in named)
 
     @staticmethod
     def _comes_by(function: FunctionInfo, is_last: bool) -> bool:

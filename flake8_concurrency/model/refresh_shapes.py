@@ -54,16 +54,27 @@ def _refreshing(root: ast.AST) -> Collection[str]:
         if not isinstance(function, ast.AsyncFunctionDef):
             continue
         awaited: set[str] = set()
+        is_exchanged = False
         is_tested = False
         for node in below(function):
             match node:
                 case ast.Await(value=ast.Call(func=ast.Attribute(attr=method))) if is_refreshing(method):
                     awaited.add(method)
+                case ast.Assign(targets=[ast.Attribute(attr=place)], value=ast.Await(value=ast.Call() as call)):
+                    is_exchanged = is_exchanged or _gives_away(call, place)
                 case ast.If(test=test):
                     is_tested = is_tested or any(map(is_of_age, map(last_name, below(test))))
         if is_tested:
             found.update(f"{method} refreshes" for method in awaited)
+            if is_exchanged:
+                found.update(answers_waiting(root, ()))
     return found
+
+
+def _gives_away(call: ast.Call, place: str) -> bool:
+    """Whether a call is given what its result replaces: `self.token = await self.auth.refresh(self.token)`."""
+    given = (*call.args, *(keyword.value for keyword in call.keywords))
+    return is_refreshing(last_name(call.func)) and any(last_name(node) == place for arg in given for node in below(arg))
 
 
 def _sending(root: ast.AST) -> Collection[str]:

@@ -14,7 +14,7 @@ import libcst as cst
 
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.flow import Condition
-from flake8_concurrency.model.locks import words
+from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.refresh_shapes import SENT, is_of_age, is_refreshing
 from flake8_concurrency.model.spelling import text
 
@@ -50,13 +50,17 @@ class Refreshes:
             return
         for node in function.nodes(cst.Await):
             assert isinstance(node, cst.Await)
-            refresher = self._refresher(node, function)
-            if refresher is None or self._file.stale.is_in_own_loop(node):
-                continue
-            if self._is_shared(function) or self._is_shared(refresher):
+            if self._is_exchanged(node):
+                refreshers = [function]
+            else:
+                refresher = self._refresher(node, function)
+                if refresher is None or self._locks(refresher):
+                    continue
+                refreshers = [function, refresher]
+            if self._file.stale.is_in_own_loop(node) or any(map(self._is_shared, refreshers)):
                 continue
             tested = next(filter(None, map(self._age, self._file.flow.conditions(node))), None)
-            if tested is not None and not self._file.sections.encloses(tested, node) and not self._locks(refresher):
+            if tested is not None and not self._file.sections.encloses(tested, node):
                 yield Refresh(node, tested)
 
     def _refresher(self, node: cst.Await, function: FunctionInfo) -> FunctionInfo | None:
@@ -68,6 +72,19 @@ class Refreshes:
             return None
         found = self._file.callee(call)
         return found if found is not None and found.is_async and self._sends(found) else None
+
+    def _is_exchanged(self, node: cst.Await) -> bool:
+        """Whether a token is given away for a new one: `self.token = await self.auth.refresh(self.token)`."""
+        call, statement = node.expression, self._tree.parents[node]
+        if not isinstance(call, cst.Call) or not is_refreshing(called_name(call)):
+            return False
+        if not isinstance(statement, cst.Assign) or len(statement.targets) != 1:
+            return False
+        place = statement.targets[0].target
+        if not isinstance(place, cst.Attribute) or not self._file.shared_state.owner(place):
+            return False
+        given = [part for arg in call.args for part in (arg.value, *self._tree.within(arg.value))]
+        return any(isinstance(part, cst.Attribute) and text(part) == text(place) for part in given)
 
     def _sends(self, function: FunctionInfo) -> bool:
         """Whether a method sends what it got to get another, and waits for the answer."""

@@ -89,7 +89,8 @@ class IterationAcrossAwait(Rule):
         or filed in such a dict, and known to be one. Items must be taken out by another function of the file that does
         not only run at the start or the end, going by its name and by whether it is told which item: what is only ever
         added to (a registry of handlers) is silent, and so are loops under a lock, those that leave after the await,
-        and objects that belong to one request or task.
+        and objects that belong to one request or task. Of lists it speaks only where the loop itself calls what takes
+        items out, or where they hold listeners, connections and the like, going by the name: there one is missed.
     """
 
     code = "CNC510"
