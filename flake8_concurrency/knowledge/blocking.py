@@ -17,11 +17,13 @@ from collections.abc import Iterable
 
 from flake8_concurrency.knowledge import (
     async_libraries,
+    cloud_services,
     data_libraries,
     data_stores,
     database_drivers,
     django,
     http_clients,
+    langchain_models,
     model_clients,
     mongodb,
     object_mappers,
@@ -399,6 +401,8 @@ BLOCKING: dict[str, Blocking] = {
     **service_clients.BLOCKING,
     **sqlalchemy.BLOCKING,
     **web_services.BLOCKING,
+    **cloud_services.BLOCKING,
+    **langchain_models.BLOCKING,
 }
 
 #: Methods that do not block, although their class or a base has an entry that covers them. `Class.*` here ends the
@@ -421,6 +425,7 @@ NOT_BLOCKING: frozenset[str] = (
     )
     | http_clients.NOT_BLOCKING
     | model_clients.NOT_BLOCKING
+    | programs_and_models.NOT_BLOCKING
     | redis_clients.NOT_BLOCKING
     | service_clients.NOT_BLOCKING
 )
@@ -553,6 +558,7 @@ PATH_ARGUMENT: dict[str, tuple[int, str]] = {
     "lzma.open": (0, "filename"),
     "lzma.LZMAFile": (0, "filename"),
     "wave.open": (0, "f"),
+    **data_libraries.PATH_ARGUMENT,
 }
 
 #: Calls that start a program and leave it alone when an argument says so.

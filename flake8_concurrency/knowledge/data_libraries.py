@@ -1,6 +1,7 @@
 """pandas and Pillow: what reads, converts or writes so much at once that it holds the event loop up; files of packages.
 
-Checked against pandas 3.1, Pillow 13 and importlib.resources of CPython 3.11.
+Checked against pandas 3.1, Pillow 13, importlib.resources of CPython 3.11, joblib 1, and the documentation of numpy,
+torch and OpenCV.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ _READERS = (
 )
 _WRITERS = "to_csv to_excel to_json to_parquet to_feather to_orc to_pickle to_sql to_xml"
 _RESOURCE = "importlib.resources.abc.Traversable"
+_ARRAY = "await asyncio.to_thread(numpy.{name}, ...)"
 _DRAWING = "resize rotate crop convert transpose copy filter reduce"
 
 CLASSES: dict[str, ClassFact] = {
@@ -58,4 +60,18 @@ BLOCKING: dict[str, Blocking] = {
     **calls(
         "PIL.Image.Image", "save load resize rotate thumbnail", "cpu", "await asyncio.to_thread(image.{name}, ...)"
     ),
+    **calls("numpy", "load loadtxt genfromtxt save savez savez_compressed savetxt", "file", _ARRAY),
+    **calls("joblib", "load dump", "file", "await asyncio.to_thread(joblib.{name}, ...)"),
+    **calls("torch", "load save", "file", "await asyncio.to_thread(torch.{name}, ...)"),
+    **calls("cv2", "imread imwrite", "file", "await asyncio.to_thread(cv2.{name}, ...)"),
+}
+
+#: Where these take a path or an open file.
+PATH_ARGUMENT: dict[str, tuple[int, str]] = {
+    **dict.fromkeys(("numpy.load", "numpy.save", "numpy.savez", "numpy.savez_compressed"), (0, "file")),
+    **dict.fromkeys(("numpy.loadtxt", "numpy.genfromtxt", "numpy.savetxt"), (0, "fname")),
+    "joblib.load": (0, "filename"),
+    "joblib.dump": (1, "filename"),
+    "torch.load": (0, "f"),
+    "torch.save": (1, "f"),
 }

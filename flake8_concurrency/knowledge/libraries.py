@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from flake8_concurrency.knowledge import (
     async_libraries,
+    cloud_services,
     data_libraries,
     data_stores,
     database_drivers,
     django,
     http_clients,
+    langchain_models,
     model_clients,
     mongodb,
     object_mappers,
@@ -24,11 +26,13 @@ from flake8_concurrency.knowledge.schema import ClassFact
 
 CLASSES: dict[str, ClassFact] = {
     **async_libraries.CLASSES,
+    **cloud_services.CLASSES,
     **data_libraries.CLASSES,
     **data_stores.CLASSES,
     **database_drivers.CLASSES,
     **django.CLASSES,
     **http_clients.CLASSES,
+    **langchain_models.CLASSES,
     **model_clients.CLASSES,
     **mongodb.CLASSES,
     **object_mappers.CLASSES,
@@ -41,11 +45,13 @@ CLASSES: dict[str, ClassFact] = {
 }
 FUNCTIONS: dict[str, str] = {
     **async_libraries.FUNCTIONS,
+    **cloud_services.FUNCTIONS,
     **data_libraries.FUNCTIONS,
     **data_stores.FUNCTIONS,
     **database_drivers.FUNCTIONS,
     **django.FUNCTIONS,
     **http_clients.FUNCTIONS,
+    **langchain_models.FUNCTIONS,
     **model_clients.FUNCTIONS,
     **object_mappers.FUNCTIONS,
     **programs_and_models.FUNCTIONS,
@@ -63,11 +69,13 @@ CONSTANTS: dict[str, str] = {
 }
 ALIASES: dict[str, str] = {
     **async_libraries.ALIASES,
+    **cloud_services.ALIASES,
     **data_libraries.ALIASES,
     **data_stores.ALIASES,
     **database_drivers.ALIASES,
     **django.ALIASES,
     **http_clients.ALIASES,
+    **langchain_models.ALIASES,
     **model_clients.ALIASES,
     **mongodb.ALIASES,
     **object_mappers.ALIASES,

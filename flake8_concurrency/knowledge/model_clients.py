@@ -9,6 +9,7 @@ are resources, and whose methods are requests. So `client.chat.completions.creat
 
 from __future__ import annotations
 
+from flake8_concurrency.knowledge.langchain_models import MODEL_MEMBERS
 from flake8_concurrency.knowledge.notation import FromArgument, calls, members
 from flake8_concurrency.knowledge.schema import Blocking, ClassFact
 
@@ -95,7 +96,7 @@ CLASSES: dict[str, ClassFact] = {
     "huggingface_hub.InferenceClient": ClassFact(),
     "huggingface_hub.AsyncInferenceClient": ClassFact(),
     "huggingface_hub.HfApi": ClassFact(),
-    "langchain_core.language_models.BaseLanguageModel": ClassFact(),
+    "langchain_core.language_models.BaseLanguageModel": ClassFact(members=MODEL_MEMBERS),
     "langchain_core.language_models.BaseChatModel": ClassFact(("langchain_core.language_models.BaseLanguageModel",)),
     "langchain_core.language_models.BaseLLM": ClassFact(("langchain_core.language_models.BaseLanguageModel",)),
     "langchain_openai.ChatOpenAI": ClassFact(("langchain_core.language_models.BaseChatModel",)),

@@ -1,10 +1,12 @@
-"""Short ways to write the tables of this package, and the two kinds of fact that `schema` has no word for."""
+"""Short ways to write the tables of this package, and the kinds of fact that `schema` has no word for."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
-from flake8_concurrency.knowledge.schema import Blocking
+from flake8_concurrency.knowledge.schema import Blocking, ClassFact
 
 
 class FromArgument(NamedTuple):
@@ -39,3 +41,26 @@ def calls(owner: str, names: str, category: str, twin: str) -> dict[str, Blockin
 def moved(old: str, new: str, names: str) -> dict[str, str]:
     """Aliases for names that live in the module `old` and are documented in `new`."""
     return {f"{old}.{name}": f"{new}.{name}" for name in names.split()}
+
+
+class Client(NamedTuple):
+    """A class whose methods are requests: their names, what async code writes instead, and what its members give."""
+
+    requests: str
+    twin: str
+    members: Mapping[str, str] = MappingProxyType({})
+    bases: tuple[str, ...] = ()
+
+
+def classes(clients: Mapping[str, Client]) -> dict[str, ClassFact]:
+    """What is known of the objects of these classes."""
+    return {name: ClassFact(client.bases, members=client.members) for name, client in clients.items()}
+
+
+def blocking(clients: Mapping[str, Client], category: str) -> dict[str, Blocking]:
+    """What their methods block on."""
+    return {
+        key: fact
+        for name, client in clients.items()
+        for key, fact in calls(name, client.requests, category, client.twin).items()
+    }

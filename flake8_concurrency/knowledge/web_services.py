@@ -10,21 +10,8 @@ vertexai of google-cloud-aiplatform 2.7, and the source of wikipedia.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import NamedTuple
-
-from flake8_concurrency.knowledge.notation import calls, members
+from flake8_concurrency.knowledge.notation import Client, blocking, calls, classes, members
 from flake8_concurrency.knowledge.schema import Blocking, ClassFact
-
-
-class _Client(NamedTuple):
-    """A class whose methods are requests: their names, what async code writes instead, and what its members give."""
-
-    requests: str
-    twin: str
-    members: Mapping[str, str] = MappingProxyType({})
-
 
 _THREAD = "await asyncio.to_thread(client.{name}, ...)"
 _CHUNKS = "create retrieve get list update delete query append search send"
@@ -35,7 +22,7 @@ _NOTION = "notion_client.api_endpoints.Endpoint"
 _VAULT = "hvac.api.vault_api_base.VaultApiBase"
 _GITLAB = "gitlab.base.RESTManager"
 _GENERATIVE = {
-    f"{package}.{name}": _Client(
+    f"{package}.{name}": Client(
         requests,
         f"await {what}.{{name}}_async(...)",
         {"start_chat": f"() -> {package}.ChatSession"} if name == "GenerativeModel" else {},
@@ -48,68 +35,68 @@ _GENERATIVE = {
 }
 _MEMORY = "add get get_all search update delete delete_all history reset"
 
-_CLIENTS: dict[str, _Client] = {
+_CLIENTS: dict[str, Client] = {
     # Search and reading.
-    "tavily.TavilyClient": _Client(
+    "tavily.TavilyClient": Client(
         "search extract crawl map get_search_context qna_search research",
         "await client.{name}(...) on AsyncTavilyClient",
     ),
-    "ddgs.DDGS": _Client("text images news videos books extract", _THREAD, {"__enter__": "() -> Self"}),
-    "duckduckgo_search.DDGS": _Client("text images news videos chat", _THREAD, {"__enter__": "() -> Self"}),
-    "exa_py.Exa": _Client(
+    "ddgs.DDGS": Client("text images news videos books extract", _THREAD, {"__enter__": "() -> Self"}),
+    "duckduckgo_search.DDGS": Client("text images news videos chat", _THREAD, {"__enter__": "() -> Self"}),
+    "exa_py.Exa": Client(
         "search search_and_contents get_contents find_similar find_similar_and_contents answer",
         "await exa.{name}(...) on exa_py.AsyncExa",
     ),
-    "firecrawl.Firecrawl": _Client(
+    "firecrawl.Firecrawl": Client(
         "scrape scrape_url crawl crawl_url map map_url search extract batch_scrape batch_scrape_urls parse",
         "await client.{name}(...) on firecrawl.AsyncFirecrawl",
     ),
     # Models.
-    "mistralai.Mistral": _Client("", "", {"__enter__": "() -> Self", "*": "mistralai.basesdk.BaseSDK"}),
-    "mistralai.basesdk.BaseSDK": _Client(
+    "mistralai.Mistral": Client("", "", {"__enter__": "() -> Self", "*": "mistralai.basesdk.BaseSDK"}),
+    "mistralai.basesdk.BaseSDK": Client(
         "complete stream parse create process upload list retrieve delete download moderate classify",
         "await the same call with _async at its end",
         {"*": "mistralai.basesdk.BaseSDK"},
     ),
     **_GENERATIVE,
-    "zhipuai.ZhipuAI": _Client("", "", {"*": "zhipuai.core._base_api.BaseAPI"}),
-    "zhipuai.core._base_api.BaseAPI": _Client(
+    "zhipuai.ZhipuAI": Client("", "", {"*": "zhipuai.core._base_api.BaseAPI"}),
+    "zhipuai.core._base_api.BaseAPI": Client(
         "create completions generations", "await asyncio.to_thread(...)", {"*": "zhipuai.core._base_api.BaseAPI"}
     ),
-    "voyageai.Client": _Client(
+    "voyageai.Client": Client(
         "embed contextualized_embed rerank multimodal_embed", "await client.{name}(...) on voyageai.AsyncClient"
     ),
-    "azure.ai.inference.ChatCompletionsClient": _Client(
+    "azure.ai.inference.ChatCompletionsClient": Client(
         "complete get_model_info", "await client.{name}(...) on the client of azure.ai.inference.aio"
     ),
-    "azure.ai.inference.EmbeddingsClient": _Client(
+    "azure.ai.inference.EmbeddingsClient": Client(
         "embed get_model_info", "await client.{name}(...) on the client of azure.ai.inference.aio"
     ),
-    "mem0.Memory": _Client(_MEMORY, "await memory.{name}(...) on mem0.AsyncMemory", {"from_config": "() -> Self"}),
-    "mem0.MemoryClient": _Client(f"{_MEMORY} users", "await client.{name}(...) on mem0.AsyncMemoryClient"),
+    "mem0.Memory": Client(_MEMORY, "await memory.{name}(...) on mem0.AsyncMemory", {"from_config": "() -> Self"}),
+    "mem0.MemoryClient": Client(f"{_MEMORY} users", "await client.{name}(...) on mem0.AsyncMemoryClient"),
     # Messages and payments.
-    "twilio.rest.Client": _Client("", "", members("messages calls", "twilio.base.list_resource.ListResource")),
-    "twilio.base.list_resource.ListResource": _Client("create list", "await client.messages.{name}_async(...)"),
-    "sendgrid.SendGridAPIClient": _Client("send", _THREAD),
-    "tweepy.Client": _Client(
+    "twilio.rest.Client": Client("", "", members("messages calls", "twilio.base.list_resource.ListResource")),
+    "twilio.base.list_resource.ListResource": Client("create list", "await client.messages.{name}_async(...)"),
+    "sendgrid.SendGridAPIClient": Client("send", _THREAD),
+    "tweepy.Client": Client(
         """create_tweet delete_tweet like unlike retweet unretweet get_tweet get_tweets get_user get_users get_me
         get_users_tweets get_users_mentions get_users_followers get_users_following get_home_timeline
         search_recent_tweets search_all_tweets follow_user unfollow_user create_direct_message""",
         "await client.{name}(...) on tweepy.asynchronous.AsyncClient",
     ),
     # Code and documents.
-    "notion_client.Client": _Client(
+    "notion_client.Client": Client(
         "search",
         "await client.{name}(...) on notion_client.AsyncClient",
         members("pages databases blocks users", _NOTION),
     ),
-    _NOTION: _Client(_CHUNKS, "await the same call on notion_client.AsyncClient", {"*": _NOTION}),
-    "github.Github": _Client(
+    _NOTION: Client(_CHUNKS, "await the same call on notion_client.AsyncClient", {"*": _NOTION}),
+    "github.Github": Client(
         "get_repo get_organization get_gist get_user_by_id get_rate_limit",
         _THREAD,
         {"get_repo": "() -> github.Repository.Repository", "close": "() -> None"},
     ),
-    "github.Repository.Repository": _Client(
+    "github.Repository.Repository": Client(
         """get_contents get_readme get_issue get_pull get_branch get_commit get_git_ref create_file update_file
         delete_file create_issue create_pull create_git_ref create_git_tag edit merge""",
         "await asyncio.to_thread(repository.{name}, ...)",
@@ -118,69 +105,69 @@ _CLIENTS: dict[str, _Client] = {
             **members("get_pull create_pull", "() -> github.PullRequest.PullRequest"),
         },
     ),
-    "github.Issue.Issue": _Client(
+    "github.Issue.Issue": Client(
         "create_comment edit add_to_labels remove_from_labels", "await asyncio.to_thread(issue.{name}, ...)"
     ),
-    "github.PullRequest.PullRequest": _Client(
+    "github.PullRequest.PullRequest": Client(
         "create_issue_comment create_review edit merge", "await asyncio.to_thread(pull.{name}, ...)"
     ),
-    "gitlab.Gitlab": _Client(
+    "gitlab.Gitlab": Client(
         "auth", _THREAD, {"__enter__": "() -> Self", **members("projects groups users issues mergerequests", _GITLAB)}
     ),
-    _GITLAB: _Client(
+    _GITLAB: Client(
         "get list create update delete",
         "await asyncio.to_thread(manager.{name}, ...)",
         members("get create", "() -> gitlab.base.RESTObject"),
     ),
-    "gitlab.base.RESTObject": _Client(
+    "gitlab.base.RESTObject": Client(
         "save delete", "await asyncio.to_thread(found.{name})", members("issues mergerequests files branches", _GITLAB)
     ),
-    "jira.JIRA": _Client(
+    "jira.JIRA": Client(
         """issue create_issue search_issues add_comment comments transition_issue transitions projects project myself
         user server_info fields boards sprints assign_issue add_attachment create_issue_link""",
         "await asyncio.to_thread(jira.{name}, ...)",
     ),
-    "gspread.Client": _Client(
+    "gspread.Client": Client(
         "open open_by_key open_by_url openall create copy", "gspread_asyncio, or asyncio.to_thread"
     ),
-    "spotipy.Spotify": _Client(
+    "spotipy.Spotify": Client(
         "search track tracks artist album album_tracks playlist playlist_items user current_user",
         "await asyncio.to_thread(spotify.{name}, ...)",
     ),
     # Secrets and data.
-    "hvac.Client": _Client(
+    "hvac.Client": Client(
         "read write list delete is_authenticated lookup_token", _THREAD, members("secrets auth sys", _VAULT)
     ),
-    _VAULT: _Client("*", "await asyncio.to_thread(...)", {"*": _VAULT}),
-    "supabase.Client": _Client("", "", members("table from_ rpc", "() -> postgrest.SyncRequestBuilder")),
+    _VAULT: Client("*", "await asyncio.to_thread(...)", {"*": _VAULT}),
+    "supabase.Client": Client("", "", members("table from_ rpc", "() -> postgrest.SyncRequestBuilder")),
     # One class for all of them: a query, each of whose methods gives the next, until it is sent.
-    "postgrest.SyncRequestBuilder": _Client("execute", _SUPABASE, {"execute": "() -> ?", "*": "() -> Self"}),
-    "google.cloud.storage.Client": _Client(
+    "postgrest.SyncRequestBuilder": Client("execute", _SUPABASE, {"execute": "() -> ?", "*": "() -> Self"}),
+    "google.cloud.storage.Client": Client(
         "get_bucket lookup_bucket create_bucket download_blob_to_file",
         _THREAD,
         members("bucket get_bucket create_bucket", "() -> google.cloud.storage.Bucket"),
     ),
-    "google.cloud.storage.Bucket": _Client(
+    "google.cloud.storage.Bucket": Client(
         "exists create reload get_blob delete delete_blob delete_blobs copy_blob rename_blob",
         "await asyncio.to_thread(bucket.{name}, ...)",
         members("blob get_blob", "() -> google.cloud.storage.Blob"),
     ),
-    "google.cloud.storage.Blob": _Client(
+    "google.cloud.storage.Blob": Client(
         """exists delete reload patch download_to_file download_to_filename download_as_bytes download_as_string
         download_as_text upload_from_file upload_from_filename upload_from_string make_public compose rewrite""",
         "await asyncio.to_thread(blob.{name}, ...)",
     ),
-    "google.cloud.bigquery.Client": _Client(
+    "google.cloud.bigquery.Client": Client(
         """query query_and_wait get_table get_dataset create_table create_dataset delete_table delete_dataset
         update_table insert_rows insert_rows_json load_table_from_uri load_table_from_file load_table_from_json
         load_table_from_dataframe copy_table extract_table get_job""",
         _THREAD,
         {"query": "() -> google.cloud.bigquery.QueryJob"},
     ),
-    "google.cloud.bigquery.QueryJob": _Client(
+    "google.cloud.bigquery.QueryJob": Client(
         "result to_arrow to_dataframe __iter__", "await asyncio.to_thread(job.result, ...)"
     ),
-    "google.cloud.firestore.Client": _Client(
+    "google.cloud.firestore.Client": Client(
         "",
         "",
         {
@@ -188,15 +175,15 @@ _CLIENTS: dict[str, _Client] = {
             "document": "() -> google.cloud.firestore.DocumentReference",
         },
     ),
-    "google.cloud.firestore.CollectionReference": _Client(
+    "google.cloud.firestore.CollectionReference": Client(
         "add get", _FIRESTORE, {"document": "() -> google.cloud.firestore.DocumentReference"}
     ),
-    "google.cloud.firestore.DocumentReference": _Client(
+    "google.cloud.firestore.DocumentReference": Client(
         "create set update delete get",
         _FIRESTORE,
         {"collection": "() -> google.cloud.firestore.CollectionReference"},
     ),
-    "azure.storage.blob.BlobServiceClient": _Client(
+    "azure.storage.blob.BlobServiceClient": Client(
         "create_container delete_container get_account_information get_service_properties",
         _AZURE,
         {
@@ -205,7 +192,7 @@ _CLIENTS: dict[str, _Client] = {
             "get_blob_client": "() -> azure.storage.blob.BlobClient",
         },
     ),
-    "azure.storage.blob.ContainerClient": _Client(
+    "azure.storage.blob.ContainerClient": Client(
         "create_container delete_container exists get_container_properties upload_blob download_blob delete_blob",
         _AZURE,
         {
@@ -213,24 +200,24 @@ _CLIENTS: dict[str, _Client] = {
             "get_blob_client": "() -> azure.storage.blob.BlobClient",
         },
     ),
-    "azure.storage.blob.BlobClient": _Client(
+    "azure.storage.blob.BlobClient": Client(
         """upload_blob download_blob delete_blob exists get_blob_properties set_blob_metadata start_copy_from_url
         stage_block commit_block_list append_block""",
         _AZURE,
         members("__enter__ from_connection_string from_blob_url", "() -> Self"),
     ),
     # Media.
-    "yt_dlp.YoutubeDL": _Client(
+    "yt_dlp.YoutubeDL": Client(
         "extract_info download", "await asyncio.to_thread(downloader.{name}, ...)", {"__enter__": "() -> Self"}
     ),
-    "youtube_dl.YoutubeDL": _Client(
+    "youtube_dl.YoutubeDL": Client(
         "extract_info download", "await asyncio.to_thread(downloader.{name}, ...)", {"__enter__": "() -> Self"}
     ),
-    "gtts.gTTS": _Client("save write_to_fp", "await asyncio.to_thread(speech.{name}, ...)"),
-    "yfinance.Ticker": _Client("history option_chain", "await asyncio.to_thread(ticker.{name}, ...)"),
+    "gtts.gTTS": Client("save write_to_fp", "await asyncio.to_thread(speech.{name}, ...)"),
+    "yfinance.Ticker": Client("history option_chain", "await asyncio.to_thread(ticker.{name}, ...)"),
 }
 
-CLASSES: dict[str, ClassFact] = {name: ClassFact(members=client.members) for name, client in _CLIENTS.items()}
+CLASSES: dict[str, ClassFact] = classes(_CLIENTS)
 
 FUNCTIONS: dict[str, str] = {"supabase.create_client": "() -> supabase.Client"}
 
@@ -259,11 +246,7 @@ _STRIPE = """Account Balance Charge Coupon Customer Dispute Event Invoice Invoic
 _DASHSCOPE = "Generation MultiModalConversation TextEmbedding MultiModalEmbedding ImageSynthesis TextReRank Application"
 
 BLOCKING: dict[str, Blocking] = {
-    **{
-        key: fact
-        for name, client in _CLIENTS.items()
-        for key, fact in calls(name, client.requests, "client", client.twin).items()
-    },
+    **blocking(_CLIENTS, "client"),
     **{
         key: fact
         for name in _STRIPE

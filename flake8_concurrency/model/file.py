@@ -70,6 +70,7 @@ from flake8_concurrency.model.project import Elsewhere
 from flake8_concurrency.model.queries import Queries
 from flake8_concurrency.model.raw_updates import RawUpdates
 from flake8_concurrency.model.reentry import Reentry
+from flake8_concurrency.model.refreshes import Refreshes
 from flake8_concurrency.model.row_arguments import RowArguments
 from flake8_concurrency.model.rows import Rows
 from flake8_concurrency.model.sentinels import Sentinels
@@ -471,6 +472,10 @@ class FileModel:
     @cached_property
     def stale(self) -> StaleReads:
         return StaleReads(self)
+
+    @cached_property
+    def refreshes(self) -> Refreshes:
+        return Refreshes(self)
 
     @cached_property
     def iterations(self) -> Iterations:

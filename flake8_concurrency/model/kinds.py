@@ -305,6 +305,9 @@ class Kinds:
             return given or self.gives(self.of(node.right), "__rtruediv__")
         if isinstance(node.operator, cst.Add | cst.BitOr) and left is not None and left.name in (LIST, SET, TUPLE):
             return union((left, self.of(node.right)))
+        if isinstance(node.operator, cst.BitOr):
+            # A chain of LangChain: `prompt | model | parser`.
+            return self.gives(left, "__or__") or self.gives(self.of(node.right), "__ror__")
         if left is not None and left.name in (STR, "builtins.int", "builtins.float"):
             return left
         return None

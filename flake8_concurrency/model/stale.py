@@ -139,15 +139,15 @@ class StaleReads:
 
     def _is_own_task(self, read: cst.CSTNode, write: Write) -> bool:
         """Whether others are kept out from the read to the write."""
-        return self._file.sections.encloses(read, write.node) or self._is_in_own_loop(write)
+        return self._file.sections.encloses(read, write.node) or self.is_in_own_loop(write.node)
 
-    def _is_in_own_loop(self, write: Write) -> bool:
-        """Whether a write stands in a loop without an end: the function is a task of its own."""
-        for parent in self._tree.ancestors(write.node):
+    def is_in_own_loop(self, node: cst.CSTNode) -> bool:
+        """Whether a statement stands in a loop without an end: the function is a task of its own."""
+        for parent in self._tree.ancestors(node):
             if isinstance(parent, cst.FunctionDef):
                 return False
             if isinstance(parent, cst.While) and literal(parent.test) in ((True,), (1,)):
-                return not any(isinstance(node, cst.Return) for node in self._tree.within(parent.body))
+                return not any(isinstance(one, cst.Return) for one in self._tree.within(parent.body))
         return False
 
     # -- if T: await …; T = … ------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from flake8_concurrency.model import awaited_shapes
+from flake8_concurrency.model import awaited_shapes, refresh_shapes
+from flake8_concurrency.model.spelling import text
 from flake8_concurrency.rule import Gate, Rule
 
 
@@ -37,6 +38,22 @@ class CheckAwaitAct(Rule):
             PROFILES[user] = found
             return found
 
+    Bad:
+
+        import time
+
+        class Api:
+            async def token(self):
+                if time.time() >= self._expires_at:
+                    await self._refresh()
+                return self._access_token
+
+            async def _refresh(self):
+                answer = await self._post({"grant_type": "refresh_token", "refresh_token": self._refresh_token})
+                self._access_token = answer["access_token"]
+                self._refresh_token = answer["refresh_token"]
+                self._expires_at = time.time() + answer["expires_in"]
+
     Good:
 
         import asyncio
@@ -67,7 +84,8 @@ class CheckAwaitAct(Rule):
 
     Known limits:
         Of itself it reports what is missing, opened and then put in its place (`if self.x is None: self.x = await
-        connect()`), going by the name of what is awaited: two are open then, and one is lost. Named in
+        connect()`), going by the name of what is awaited: two are open then, and one is lost; and a token that has
+        expired and is refreshed by a method that sends a refresh token, which is good for one time. Named in
         `--concurrency-enable` it reports whatever is fetched (`PROFILES[user] = await fetch(user)`), flags and what
         awaited methods set as well: half of that is harmless, done twice or by one task alone.
         State is an attribute of the object or the class, a variable of the module, one of a function around that other
@@ -88,27 +106,32 @@ class CheckAwaitAct(Rule):
     gate = Gate(
         anchors=awaited_shapes.WAITING,
         where=frozenset({"async"}),
-        asks=awaited_shapes.asks_fill,
-        answers=awaited_shapes.answers_waiting,
+        asks=refresh_shapes.asks,
+        answers=refresh_shapes.answers,
         keeps=awaited_shapes.KEEPS,
         nearest=True,
     )
     named_gate = Gate(
         anchors=awaited_shapes.ANCHORS,
         where=frozenset({"async"}),
-        asks=awaited_shapes.asks_check,
-        answers=awaited_shapes.answers,
+        asks=refresh_shapes.asks_named,
+        answers=refresh_shapes.answers_named,
         keeps=awaited_shapes.KEEPS,
         nearest=True,
     )
     quiet = True
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
-        for stale in self.file.stale.checks(self.file.definitions.functions[node]):
+        function = self.file.definitions.functions[node]
+        told: set[cst.CSTNode] = set()
+        for stale in self.file.stale.checks(function):
             if self.file.is_named(self.code) or self.file.stale.is_filled(stale):
-                self.report(
-                    stale.write.node,
-                    place=stale.write.place,
-                    test=self.file.line(stale.read),
-                    wait=self.file.line(stale.suspension),
-                )
+                told.add(stale.write.node)
+                self._tell(stale.write.node, stale.write.place, stale.read, stale.suspension)
+        for refresh in self.file.refreshes.unguarded(function):
+            statement = self.file.tree.statement(refresh.call)
+            if statement not in told:
+                self._tell(statement, text(refresh.tested), refresh.tested, refresh.call)
+
+    def _tell(self, node: cst.CSTNode, place: str, test: cst.CSTNode, wait: cst.CSTNode) -> None:
+        self.report(node, place=place, test=self.file.line(test), wait=self.file.line(wait))
