@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from flake8_concurrency.model.calls import literal
+from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.flow import Condition
 from flake8_concurrency.model.futures import FUTURE
 from flake8_concurrency.model.locks import called_name, words
@@ -26,6 +26,7 @@ _ASKS = {
     "result": {"done": True},
 }
 _POPEN, _SOCKET, _LOCK = "subprocess.Popen", "socket.socket", "threading.Lock"
+_SQLITE = "sqlite3.Connection"
 #: Functions of `os` that send a signal, words in the names of helpers that kill.
 _KILLING = frozenset({"kill", "killpg"})
 #: What waits for the work of a pool inside its `with`.
@@ -58,6 +59,9 @@ class Settled:
             return any(_has_ended(name, one) for one in conditions) or self._was_ended(name, call)
         if self._file.is_a(subject, _LOCK):
             return self._is_new(subject, call)
+        if self._file.is_a(subject, _SQLITE):
+            made = self._file.origins.of(subject) or ()
+            return bool(made) and all(is_in_memory(argument(one, 0, "database")) for one in made)
         if func.attr.value == "put" and (
             self._has_room(subject, call) or self._fills(name, call) or self._made_room(name, call)
         ):
@@ -214,6 +218,14 @@ class Settled:
             if isinstance(node, cst.Name | cst.Attribute) and dotted(node) == pool:
                 last_use = tree.order(node)
         return -1 < last_use < last_await
+
+
+def is_in_memory(database: cst.BaseExpression | None) -> bool:
+    """Whether the name of a database says that it is in memory: `:memory:`, `file:cache?mode=memory`."""
+    if not isinstance(database, cst.SimpleString):
+        return False
+    name = str(database.evaluated_value)
+    return ":memory:" in name or "mode=memory" in name
 
 
 def _counts(queue: cst.BaseExpression, condition: Condition) -> bool:
