@@ -38,7 +38,7 @@ class Terminals:
         return False
 
     def _gives_the_status(self, call: cst.Call) -> bool:
-        """`sys.exit(call(command))`, or the same through variables: `done = run(command); sys.exit(done.returncode)`."""
+        """`sys.exit(call(command))`, or through variables: `done = run(command); sys.exit(done.returncode)`."""
         function = self._file.function_of(call)
         if function is None:
             return False
