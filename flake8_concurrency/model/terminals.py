@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from flake8_concurrency.model.locks import words
 from flake8_concurrency.model.spelling import dotted
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 #: What ends the program with a status.
 _EXITS = frozenset({"sys.exit", "os._exit", "builtins.exit", "builtins.quit", "builtins.SystemExit"})
+#: What writes for somebody who reads along.
+_TALKING = frozenset({"builtins.print", "builtins.input"})
+_VERBOSE = frozenset("verbose verbosity debug debugging quiet".split())
 
 
 class Terminals:
@@ -23,8 +27,8 @@ class Terminals:
         self._file = file
 
     def waits_at_one(self, call: cst.Call) -> bool:
-        """Whether a call runs something that its user may interrupt, or whose status becomes that of the program."""
-        return self._is_interrupted(call) or self._gives_the_status(call)
+        """Whether a call runs something that its user may interrupt or reads about, or whose status the program takes."""
+        return self._is_interrupted(call) or self._gives_the_status(call) or self._talks(call)
 
     def _is_interrupted(self, call: cst.Call) -> bool:
         """`try: run(…) except KeyboardInterrupt: …`, in the function of the call."""
@@ -44,7 +48,8 @@ class Terminals:
             return False
         process = dotted(call.func.value) if isinstance(call.func, cst.Attribute) else ""
         for other in function.calls:
-            if self._file.qualified(other.func) not in _EXITS:
+            # `if done.returncode: sys.exit(1)` only reports a failure.
+            if self._file.qualified(other.func) not in _EXITS or not self._is_unconditional(other, call):
                 continue
             for part in self._parts(other):
                 if part is call or (process and dotted(part) == f"{process}.returncode"):
@@ -56,6 +61,31 @@ class Terminals:
                 ):
                     return True
         return False
+
+    def _is_unconditional(self, later: cst.Call, call: cst.Call) -> bool:
+        """Whether no test decides about a later call that does not decide about the first one as well."""
+        around = set(self._file.ancestors(call))
+        return not any(
+            isinstance(parent, cst.If | cst.IfExp | cst.ExceptHandler) and parent not in around
+            for parent in self._file.ancestors(later)
+        )
+
+    def _talks(self, call: cst.Call) -> bool:
+        """Whether the function of a call prints, and not only when it is told to be verbose."""
+        function = self._file.function_of(call)
+        return function is not None and any(
+            self._file.qualified(other.func) in _TALKING and not self._is_verbose(other) for other in function.calls
+        )
+
+    def _is_verbose(self, call: cst.Call) -> bool:
+        return any(
+            isinstance(parent, cst.If)
+            and any(
+                isinstance(part, cst.Name | cst.Attribute) and not _VERBOSE.isdisjoint(words(dotted(part)))
+                for part in [parent.test, *self._file.tree.within(parent.test)]
+            )
+            for parent in self._file.ancestors(call)
+        )
 
     def _parts(self, call: cst.Call) -> Iterator[cst.CSTNode]:
         for arg in call.args:
