@@ -27,7 +27,7 @@ class Terminals:
         self._file = file
 
     def waits_at_one(self, call: cst.Call) -> bool:
-        """Whether a call runs something that its user may interrupt or reads about, or whose status the program takes."""
+        """Whether a call runs what its user may interrupt or reads about, or what gives the program its status."""
         return self._is_interrupted(call) or self._gives_the_status(call) or self._talks(call)
 
     def _is_interrupted(self, call: cst.Call) -> bool:
