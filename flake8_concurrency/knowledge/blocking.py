@@ -512,6 +512,8 @@ NON_BLOCKING_ARGUMENTS: dict[str, tuple[tuple[int | None, str, object], ...]] = 
         ((1, "timeout", 0),),
     ),
     "select.select": ((3, "timeout", 0),),
+    # Gives up the rest of the thread's turn, and is back at once.
+    "time.sleep": ((0, "secs", 0),),
     "concurrent.futures.Executor.shutdown": ((0, "wait", False),),
     "sched.scheduler.run": ((0, "blocking", False),),
     "os.waitpid": ((1, "options", "os.WNOHANG"),),
@@ -560,6 +562,9 @@ PATH_ARGUMENT: dict[str, tuple[int, str]] = {
     "wave.open": (0, "f"),
     **data_libraries.PATH_ARGUMENT,
 }
+
+#: Calls that open a database, with the argument that may name one in memory (`:memory:`).
+DATABASE_ARGUMENT: dict[str, tuple[int, str]] = {"sqlite3.connect": (0, "database")}
 
 #: Calls that start a program and leave it alone when an argument says so.
 STARTS_ONLY: dict[str, Blocking] = {

@@ -10,6 +10,7 @@ import libcst as cst
 from flake8_concurrency.knowledge.blocking import (
     BLOCKING,
     BLOCKS_ONLY_WITH,
+    DATABASE_ARGUMENT,
     LAZY,
     NON_BLOCKING_ARGUMENTS,
     ONLY_WHEN_BOUNDED,
@@ -23,7 +24,7 @@ from flake8_concurrency.model.calls import argument, literal, passes_unknown
 from flake8_concurrency.model.definitions import ClassInfo
 from flake8_concurrency.model.facts import BOUNDED, DONE, IMPATIENT, Kind
 from flake8_concurrency.model.project import ClassElsewhere
-from flake8_concurrency.model.settled import Settled
+from flake8_concurrency.model.settled import Settled, is_in_memory
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -180,6 +181,8 @@ class BlockingCalls:
             given = argument(call, *BLOCKS_ONLY_WITH[key])
             return given is not None and not _is_empty(given)
         if key == "builtins.open" and call.args and self._symbol(call.args[0].value) == "os.devnull":
+            return False
+        if key in DATABASE_ARGUMENT and is_in_memory(argument(call, *DATABASE_ARGUMENT[key])):
             return False
         if key in PATH_ARGUMENT:
             kind = self._kinds.of(argument(call, *PATH_ARGUMENT[key]))

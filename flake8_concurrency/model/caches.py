@@ -119,8 +119,7 @@ class Caches:
                 return isinstance(self._file.parent(parent), cst.Call) and method in READING | WRITING
             case cst.Subscript() as parent:
                 return parent.value is node
-            case cst.ComparisonTarget(operator=cst.In() | cst.NotIn()):
-                return True
+        # `key in cache` asks the dict inside and moves nothing.
         return False
 
     def _is_write(self, node: cst.BaseExpression) -> bool:

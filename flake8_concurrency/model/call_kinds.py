@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _QUEUES = ("queue.Queue", "multiprocessing.queues.Queue")
 _FILE_LOCK = "filelock.BaseFileLock"
+_SERIAL_PORT = "serial.Serial"
 
 #: What holds the items of its first argument.
 _ELEMENTWISE = {
@@ -110,9 +111,13 @@ class CallKinds:
         return self._sized(function_result(name, self._from_argument(name, node)), node)
 
     def _sized(self, kind: Kind | None, node: cst.Call) -> Kind | None:
-        """The kind of a new object, which says so if it is a queue with a limit, or a lock that never waits."""
+        """The kind of a new object, which says so if it is a queue with a limit, or a lock or port that never waits."""
         if kind is not None and self._kinds.is_a(kind, _FILE_LOCK):
             return Kind(kind.name, kind.args, IMPATIENT) if _is_impatient(node) else kind
+        if kind is not None and self._kinds.is_a(kind, _SERIAL_PORT):
+            timeout = argument(node, 5, "timeout")
+            is_instant = timeout is not None and literal(timeout) == (0,)
+            return Kind(kind.name, kind.args, IMPATIENT) if is_instant else kind
         if kind is None or not any(self._kinds.is_a(kind, name) for name in _QUEUES):
             return kind
         size = argument(node, 0, "maxsize")

@@ -47,7 +47,7 @@ POOL_FUTURE = "concurrent.futures.Future"
 DONE = "done"
 #: `Kind.ref` of a queue that was made with a size.
 BOUNDED = "bounded"
-#: `Kind.ref` of a lock that was made to give up at once.
+#: `Kind.ref` of a lock, or a serial port, that was made to give up at once.
 IMPATIENT = "impatient"
 _NO_VARIABLES: Mapping[str, Kind | None] = {}
 

@@ -13,6 +13,7 @@ from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.facts import Kind
 from flake8_concurrency.model.flow import breaks, text
+from flake8_concurrency.model.future_states import FutureStates
 from flake8_concurrency.model.spelling import dotted
 from flake8_concurrency.model.tree import COMPREHENSIONS, Scope
 
@@ -55,6 +56,7 @@ class Futures:
         #: Helpers of which it is being found out whether they give back a future that is done.
         self._asked: set[FunctionInfo] = set()
         self._origins: dict[cst.BaseExpression, Origin] = {}
+        self._states = FutureStates(file)
 
     def is_future(self, node: cst.BaseExpression) -> bool:
         return self._file.is_a(node, FUTURE)
@@ -70,6 +72,7 @@ class Futures:
             or self._was_tested(node, origin)
             or self._was_joined(node, origin)
             or self._is_given_back_done(node)
+            or self._states.says_done(node)
         )
 
     def _is_given_back_done(self, node: cst.BaseExpression) -> bool:

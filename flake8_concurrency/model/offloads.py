@@ -12,6 +12,7 @@ from flake8_concurrency.knowledge.offloading import OFFLOADING, Offload
 from flake8_concurrency.model.calls import argument
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import Kind, class_fact
+from flake8_concurrency.model.locks import called_name
 from flake8_concurrency.model.pieces import below
 from flake8_concurrency.model.spelling import dotted, last_name
 
@@ -98,7 +99,7 @@ class Offloads:
 
     def coroutine_in_a_thread(self, handed: Handed, call: cst.Call) -> str | None:
         """The coroutine function that is handed over and never runs, or that was called for what is handed over."""
-        if handed.name in _AWAITING or self._is_awaited_twice(call):
+        if handed.name in _AWAITING or self._is_awaited_twice(call) or self._was_asked(call):
             return None
         value = handed.value
         if isinstance(value, cst.Lambda):
@@ -119,6 +120,17 @@ class Offloads:
         function = kind.ref
         is_plain = function.decorator_names <= _TRANSPARENT and function.name == last_name(node)
         return function.qualified_name if function.is_async and is_plain else None
+
+    def _was_asked(self, call: cst.Call) -> bool:
+        """Whether a test asks what kind of function it is: `await f() if iscoroutinefunction(f) else to_thread(f)`.
+
+        Then a subclass, or whoever assigns it, may have made it a plain one.
+        """
+        return any(
+            isinstance(part, cst.Call) and called_name(part) == "iscoroutinefunction"
+            for condition in self._file.flow.conditions(call)
+            for part in [condition.test, *self._file.tree.within(condition.test)]
+        )
 
     def _is_awaited_twice(self, call: cst.Call) -> bool:
         """`await (await to_thread(f))`: the coroutine comes back and runs here."""

@@ -42,16 +42,25 @@ class Sentinels:
 
     def ends_wait(self, call: cst.Call) -> bool:
         """Whether what a queue gives ends the wait for more: a sentinel, or a daemon thread that may wait for ever."""
-        assert isinstance(call.func, cst.Attribute)
-        if call.func.attr.value != "get":
+        method = self._method(call)
+        if method is None or method.attr.value != "get":
             return False
+        queue = last_name(method.value)
         return (
-            last_name(call.func.value) in self._fed_a_sentinel
+            queue in self._fed_a_sentinel
             or self._is_compared(call)
             or self._waits_as_daemon(call)
-            or self._is_counted(call, last_name(call.func.value))
-            or self._is_ended_by_an_item(call)
+            or self._is_counted(call, queue)
+            or self._is_ended_by_an_item(call, queue)
         )
+
+    def _method(self, call: cst.Call) -> cst.Attribute | None:
+        """The method that a call calls, also by a name of the function's own: `get = self.jobs.get`."""
+        func: cst.BaseExpression | None = call.func
+        if isinstance(func, cst.Name):
+            bindings = self._file.names.reaching(func) or ()
+            func = bindings[0].value if len(bindings) == 1 and not bindings[0].path else None
+        return func if isinstance(func, cst.Attribute) else None
 
     @cached_property
     def _fed_a_sentinel(self) -> frozenset[str]:
@@ -105,9 +114,8 @@ class Sentinels:
             for call, value in zip(calls, given, strict=True)
         )
 
-    def _is_ended_by_an_item(self, call: cst.Call) -> bool:
+    def _is_ended_by_an_item(self, call: cst.Call, queue: str) -> bool:
         """Whether the flag that ends the loop is set by what comes from the queue, or together with an item for it."""
-        assert isinstance(call.func, cst.Attribute)
         loop = self._loop(call)
         if not isinstance(loop, cst.While) or literal(loop.test) is not None:
             return False
@@ -121,11 +129,10 @@ class Sentinels:
         setters = [function for function in functions if function is not around and self._sets(function, flags)]
         if not setters:
             return "is_set" not in flags
-        name = last_name(call.func.value)
         return any(
             isinstance(other.func, cst.Attribute)
             and other.func.attr.value in ("put", "put_nowait")
-            and last_name(other.func.value) == name
+            and last_name(other.func.value) == queue
             for function in setters
             for other in function.calls
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from flake8_concurrency.model.calls import literal
+from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.flow import Condition
 from flake8_concurrency.model.futures import FUTURE
 from flake8_concurrency.model.locks import called_name, words
@@ -26,6 +26,8 @@ _ASKS = {
     "result": {"done": True},
 }
 _POPEN, _SOCKET, _LOCK = "subprocess.Popen", "socket.socket", "threading.Lock"
+_WORKERS = ("threading", "concurrent", "_thread", "multiprocessing", "asyncio", "gevent", "eventlet")
+_SQLITE = "sqlite3.Connection"
 #: Functions of `os` that send a signal, words in the names of helpers that kill.
 _KILLING = frozenset({"kill", "killpg"})
 #: What waits for the work of a pool inside its `with`.
@@ -58,11 +60,16 @@ class Settled:
             return any(_has_ended(name, one) for one in conditions) or self._was_ended(name, call)
         if self._file.is_a(subject, _LOCK):
             return self._is_new(subject, call)
+        if self._file.is_a(subject, _SQLITE):
+            made = self._file.origins.of(subject) or ()
+            return bool(made) and all(is_in_memory(argument(one, 0, "database")) for one in made)
         if func.attr.value == "put" and (
             self._has_room(subject, call) or self._fills(name, call) or self._made_room(name, call)
         ):
             return True
-        if func.attr.value == "get" and (self._has_own_item(name, call) or self._is_alone(subject, call)):
+        if func.attr.value == "get" and self._has_own_item(name, call):
+            return True
+        if func.attr.value in ("get", "put") and self._is_alone(subject, func.attr.value, call):
             return True
         asking = {f"{name}.{method}": answer for method, answer in _ASKS.get(func.attr.value, {}).items()}
         return any(
@@ -70,10 +77,11 @@ class Settled:
             for test, truth in self._file.flow.conditions(call)
         )
 
-    def _is_alone(self, queue: cst.BaseExpression, call: cst.Call) -> bool:
+    def _is_alone(self, queue: cst.BaseExpression, method: str, call: cst.Call) -> bool:
         """Whether a function made a queue and hands it to nobody: it is a heap or a list, and nobody waits for another.
 
-        Only its methods are called, by the function itself, for another function may run in another thread.
+        Only its methods are called, by the function itself, for another function may run in another thread. Where the
+        file starts none, functions of the file may have it too, and take out what is put in.
         """
         scope = self._file.tree.scope_of(call)
         if not isinstance(queue, cst.Name) or not isinstance(scope, cst.FunctionDef):
@@ -86,8 +94,21 @@ class Settled:
         around = [self._file.parent(use) for use in uses]
         return (
             all(self._file.tree.scope_of(use) is scope for use in uses)
-            and all(isinstance(one, cst.Attribute | cst.AssignTarget | cst.AnnAssign) for one in around)
+            and all(
+                isinstance(one, cst.Attribute | cst.AssignTarget | cst.AnnAssign) or self._stays_here(one)
+                for one in around
+            )
             and any(isinstance(one, cst.Attribute) and one.attr.value == "put" for one in around)
+            and (method == "get" or any(isinstance(one, cst.Arg) for one in around))
+        )
+
+    def _stays_here(self, given: cst.CSTNode) -> bool:
+        """Whether an argument goes to a function of the file, in a file that knows no threads and no processes."""
+        call = self._file.parent(given) if isinstance(given, cst.Arg) else None
+        return (
+            isinstance(call, cst.Call)
+            and self._file.callee(call) is not None
+            and not self._file.threaded.imports(*_WORKERS)
         )
 
     def _has_room(self, queue: cst.BaseExpression, call: cst.Call) -> bool:
@@ -214,6 +235,14 @@ class Settled:
             if isinstance(node, cst.Name | cst.Attribute) and dotted(node) == pool:
                 last_use = tree.order(node)
         return -1 < last_use < last_await
+
+
+def is_in_memory(database: cst.BaseExpression | None) -> bool:
+    """Whether the name of a database says that it is in memory: `:memory:`, `file:cache?mode=memory`."""
+    if not isinstance(database, cst.SimpleString):
+        return False
+    name = str(database.evaluated_value)
+    return ":memory:" in name or "mode=memory" in name
 
 
 def _counts(queue: cst.BaseExpression, condition: Condition) -> bool:

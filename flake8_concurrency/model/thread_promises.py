@@ -31,6 +31,10 @@ _DENIAL = re.compile(
     r"|without|make|makes|but|only|read|reads|reading|except|once|while|underlying|caller\w*|however)\b|n't\b|\bnon-",
     re.IGNORECASE,
 )
+#: A line about an attribute or a parameter: `_lock (threading.Lock): Lock for thread-safe access.`, `:ivar lock: …`.
+_PARTICULAR = re.compile(
+    r"^[ \t]*(?::\w+[ \t]+\w+:|(?!note\b|thread_?safe\b)[a-z_]\w*[ \t]*(?:\([^)\n]*\))?[ \t]*:)[ \t].*$", re.MULTILINE
+)
 _SENTENCE = re.compile(r"(?<=[.!?:;])\s+|\n\s*\n|\n\s*[-*]\s")
 _SPEAKS = re.compile(r"thread|lock|concurren|parallel|race|synchroni[sz]", re.IGNORECASE)
 #: Decorators of our own that say it.
@@ -123,7 +127,7 @@ class ThreadPromises:
 
 def claimed(docstring: str) -> str:
     """The words by which a docstring claims to be safe for threads; empty where it doesn't, or denies it."""
-    for sentence in _SENTENCE.split(docstring):
+    for sentence in _SENTENCE.split(_PARTICULAR.sub("", docstring)):
         found = _CLAIM.search(sentence)
         if found is not None and not _DENIAL.search(sentence):
             return " ".join(found[0].split())

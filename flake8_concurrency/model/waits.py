@@ -15,6 +15,7 @@ from flake8_concurrency.model.calls import argument, literal, passes_unknown
 from flake8_concurrency.model.futures import EXECUTOR
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import dotted
+from flake8_concurrency.model.terminals import Terminals
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -57,6 +58,7 @@ class Waits:
 
     def __init__(self, file: FileModel) -> None:
         self._file = file
+        self._terminals = Terminals(file)
 
     def is_unbounded(
         self, call: cst.Call, position: int | None = None, function: cst.BaseExpression | None = None
@@ -121,8 +123,11 @@ class Waits:
     def is_for_the_program(self, call: cst.Call, command: Iterable[cst.BaseExpression]) -> bool:
         """Whether a process is the program itself, or all that a daemon does: it lasts as long as its user wants.
 
-        A launcher and a reloader hand on what they were told themselves, `sys.argv`; an editor is its user's.
+        A launcher and a reloader hand on what they were told themselves, `sys.argv`, and give its status as their own;
+        an editor is its user's.
         """
+        if self._terminals.waits_at_one(call):
+            return True
         function = self._file.function_of(call)
         if function is not None and not _FOR_A_PERSON.isdisjoint(words(function.name)):
             return True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from flake8_concurrency.model.definitions import FunctionInfo
+from flake8_concurrency.model.locks import words
 from flake8_concurrency.model.spelling import dotted
 
 if TYPE_CHECKING:
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
 
 _BROAD = frozenset({"Exception", "BaseException"})
 _CONTEXT_RUN = "contextvars.Context.run"
+_CONTEXTS = frozenset({"context", "ctx"})
 #: Calls without arguments that cannot fail, by their last name: clocks, flags, and who is running.
 _SAFE_CALLS = frozenset(
     """time monotonic perf_counter process_time now utcnow get_ident current_thread uuid4 copy_context is_set locked
-    empty is_alive""".split()
+    empty is_alive done cancelled""".split()
 )
 
 
@@ -33,6 +35,8 @@ class Works:
         if function is not None:
             return _swallows(function.node.body)
         work = self.of(submit)
+        if self._only_sleeps(work):
+            return True
         if isinstance(work, cst.Attribute) and self._file.kind(work) is None:
             return self._only_method_swallows(work.attr.value)
         return False
@@ -48,12 +52,27 @@ class Works:
         while work is not None:
             if isinstance(work, cst.Call) and self._file.qualified(work.func) == "functools.partial" and work.args:
                 given = [*(arg.value for arg in work.args if arg.keyword is None and not arg.star), *given[1:]]
-            elif _CONTEXT_RUN in self._file.functions.table_names(work):
+            elif self._runs_in_context(work):
                 given = given[1:]
             else:
                 return work
             work = given[0] if given else None
         return None
+
+    def _runs_in_context(self, work: cst.BaseExpression) -> bool:
+        """Whether work is `context.run`, of a context of which the name is all that is known as well."""
+        if _CONTEXT_RUN in self._file.functions.table_names(work):
+            return True
+        if not isinstance(work, cst.Attribute) or work.attr.value != "run" or self._file.kind(work) is not None:
+            return False
+        owner = work.value.func if isinstance(work.value, cst.Call) else work.value
+        return not _CONTEXTS.isdisjoint(words(dotted(owner)))
+
+    def _only_sleeps(self, work: cst.BaseExpression | None) -> bool:
+        """Whether work is there to keep a thread busy for a while: `lambda: time.sleep(0.1)`."""
+        if isinstance(work, cst.Lambda):
+            work = work.body.func if isinstance(work.body, cst.Call) else None
+        return work is not None and "time.sleep" in self._file.functions.table_names(work)
 
     def _only_method_swallows(self, name: str) -> bool:
         """Whether all methods of the file that a method of this name may be catch everything: a reason to be silent."""

@@ -40,8 +40,9 @@ class SubprocessWithoutTimeout(Rule):
         Files that are programs themselves (`__main__`, commands, setup.py) are left alone: the person at the terminal
         is their timeout. In async code the call is CNC403, whatever its timeout; handed to a thread (`to_thread`,
         `run_in_executor`, `submit`) it is reported here, except under a deadline of its caller's (`wait_for`). What is
-        told `sys.argv`, and the body of a daemon (`run_as_daemon(body)`), is the program itself and may last, as may
-        the editor or pager of its user.
+        told `sys.argv`, what gives its status to `sys.exit`, and the body of a daemon (`run_as_daemon(body)`), is the
+        program itself and may last, as may the editor or pager of its user and what `except KeyboardInterrupt` ends. A
+        function that prints, and not only when told to be verbose, has somebody at a terminal, too.
     """
 
     code = "CNC207"

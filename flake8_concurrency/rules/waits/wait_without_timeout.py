@@ -75,7 +75,8 @@ class WaitWithoutTimeout(Rule):
     Known limits:
         The results of `executor.map` are reported where they are consumed in the same function. Inside the `with` block
         of the pool that does the work a timeout ends the wait and not the block, which still waits for every worker.
-        Work that only feeds a hash (`submit(digest.update, data)`) cannot hang and is left alone.
+        Work that only feeds a hash (`submit(digest.update, data)`) cannot hang and is left alone, as are files that are
+        programs themselves (`__main__`, commands, setup.py): the person at the terminal is their timeout.
     """
 
     code = "CNC201"
@@ -85,6 +86,8 @@ class WaitWithoutTimeout(Rule):
     quiet = True
 
     def visit_Call(self, node: cst.Call) -> None:
+        if self.file.is_program:
+            return
         names = self.file.functions.table_names(node.func)
         name = next((name for name in names if name in (WAIT, AS_COMPLETED, f"{EXECUTOR}.map")), None)
         if name is None or self.file.waits.blocks_the_loop(node):
