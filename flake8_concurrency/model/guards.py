@@ -120,10 +120,18 @@ class Guards:
             return True
         if depth == 0 or not function.name.startswith("_") or function.name.endswith("__"):
             return False
-        callers = [self._file.function_of(use) for use in self._file.entrances.uses(function)]
+        uses = self._file.entrances.uses(function)
+        callers = [self._file.function_of(use) if self._is_called(use) else None for use in uses]
         return bool(callers) and all(
             caller is not None and caller is not function and self.is_alone(caller, depth - 1) for caller in callers
         )
+
+    def _is_called(self, use: cst.Name) -> bool:
+        """Whether a mention of a method calls it: what a constructor hands to a thread runs when others have it."""
+        named = self._file.parent(use)
+        named = named if isinstance(named, cst.Attribute) else use
+        call = self._file.parent(named)
+        return isinstance(call, cst.Call) and call.func is named
 
     def _makes_lock(self, function: FunctionInfo) -> bool:
         owner = function.owner
@@ -280,6 +288,8 @@ class Guards:
             caller = self._file.function_of(use)
             if caller is None or caller is function or self._file.lock_regions.held_at(use):
                 continue
+            if not self._is_called(use):
+                return True
             if caller.name not in ALONE and self.is_entered_bare(caller, depth - 1):
                 return True
         return False
