@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _COUNTED = (DICT, SET, "collections.deque")
 #: After one of these the thread is over, or is not at work, as far as anybody can tell.
 _WAITING = frozenset("join wait result stop shutdown close cancel terminate as_completed is_alive stop_event".split())
+#: What runs a function for each piece of work, or whenever some time has gone by.
+_AGAIN = frozenset({"submit", "Timer"})
 
 
 class Beside(NamedTuple):
@@ -154,11 +156,29 @@ class BesideThreads:
             other = threads.get(self._site(change))
             if change.function is loop.function:
                 continue
-            if root is not None and other is None and self._is_outside(change, threads):
+            if (
+                root is not None
+                and other is None
+                and self._comes_again(loop, root)
+                and self._is_outside(change, threads)
+            ):
                 return change, root, True
             if root is None and other is not None and self._is_outside(loop, threads):
                 return change, other, False
         return None
+
+    def _comes_again(self, loop: Access, root: Root) -> bool:
+        """Whether a thread gets to a loop again and again: what it does at its start or its end, it does alone."""
+        function = self._site(loop)
+        if is_of_a_life(function):
+            return False
+        if (root.several and not root.own_object) or root.how in _AGAIN:
+            return True
+        if not any(one is function for one, _ in self._file.threaded.starts()):
+            return True
+        around = takewhile(lambda one: one is not function.node, self._tree.ancestors(loop.node))
+        own = self._loop(loop.node)
+        return any(isinstance(one, cst.For | cst.While) and one is not own for one in around)
 
     def _is_outside(self, access: Access, threads: dict[FunctionInfo, Root]) -> bool:
         """Whether a use stands in a method that others call while the thread is at work."""
