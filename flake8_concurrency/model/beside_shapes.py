@@ -16,7 +16,6 @@ ADDING = frozenset("add update setdefault append appendleft extend extendleft".s
 REMOVING = frozenset("pop popitem remove discard popleft clear".split())
 VIEWS = frozenset("items values keys".split())
 #: Words in the names of methods that are called before the thread is started, as a rule.
-_SET_UP = frozenset("register configure add set use define declare on attach prepare bind install".split())
 _SET_UP_OF = frozenset(
     """handler handlers listener listeners callback callbacks hook hooks plugin plugins route routes option options
     command commands argument arguments observer observers filter filters rule rules middleware type types""".split()
@@ -30,10 +29,10 @@ def is_of_set_up(name: str) -> bool:
 
 
 def may_break(nodes: Sequence[ast.AST], anchors: Collection[str]) -> set[ast.AST]:
-    """The classes, with all their methods, that go over an attribute in one method and resize it in another."""
+    """The classes, with all their methods, that start a thread, go over an attribute in one method and resize it."""
     found: set[ast.AST] = set()
     for node in nodes:
-        if not isinstance(node, ast.ClassDef):
+        if not isinstance(node, ast.ClassDef) or not any(last_name(part) in anchors for part in below(node)):
             continue
         methods = [part for part in node.body if isinstance(part, Function)]
         looped = {name: method for method in methods for name in _looped(method)}

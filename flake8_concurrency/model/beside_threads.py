@@ -120,8 +120,9 @@ class BesideThreads:
             call = self._file.parent(parent)
             if isinstance(call, cst.Call) and last_name(call.func) == "enumerate" and call.args[0] is parent:
                 over, parent = call, self._file.parent(call)
-        is_loop = isinstance(parent, cst.For | cst.CompFor) and parent.iter is over and parent.asynchronous is None
-        return parent if is_loop and self._file.is_a(node, *_COUNTED) else None
+        if not isinstance(parent, cst.For | cst.CompFor) or parent.iter is not over or parent.asynchronous is not None:
+            return None
+        return parent if self._file.is_a(node, *_COUNTED) else None
 
     def _breaks(self, access: Access, loop: cst.For | cst.CompFor) -> bool:
         """Whether a loop asks for a second item, with nothing that keeps others out, nor anybody who expects it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import libcst as cst
 
 from flake8_concurrency.model import beside_shapes, guard_shapes
-from flake8_concurrency.model.beside_threads import Beside
 from flake8_concurrency.rule import Gate, Rule
 
 
