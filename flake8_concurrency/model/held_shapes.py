@@ -250,6 +250,7 @@ def may_forget(nodes: Sequence[ast.AST], anchors: Collection[str]) -> set[ast.AS
     """The methods of classes in which an attribute is mostly used under a lock, and changed without one."""
     classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
     locks = _lock_names(nodes, anchors)
+    entered = _managing(nodes, locks)
     found: set[ast.AST] = set()
     for node in classes.values():
         family = _family(node, classes)
@@ -257,15 +258,35 @@ def may_forget(nodes: Sequence[ast.AST], anchors: Collection[str]) -> set[ast.AS
         uses: dict[str, _Uses] = {}
         for method in methods:
             if method.name not in ALONE:
-                _count(method, locks, uses)
+                _count(method, locks, entered, uses)
         if any(one.is_forgotten for name, one in uses.items() if name not in locks):
             found.update(family, methods)
     return found
 
 
-def _count(method: ast.FunctionDef | ast.AsyncFunctionDef, locks: Collection[str], uses: dict[str, _Uses]) -> None:
+def _managing(nodes: Sequence[ast.AST], locks: Collection[str]) -> set[str]:
+    """What is entered to hold a lock: context managers that have to do with one; `self` for an object that is one."""
+    found: set[str] = set()
+    for root in nodes if locks else ():
+        for node in below(root):
+            if isinstance(node, Function) and any(last_name(part) in locks for part in below(node)):
+                if node.name == "__enter__":
+                    found.update(arg.arg for arg in node.args.args[:1])
+                elif any(last_name(one).endswith("contextmanager") for one in node.decorator_list):
+                    found.add(node.name)
+    return found
+
+
+def _count(
+    method: ast.FunctionDef | ast.AsyncFunctionDef,
+    locks: Collection[str],
+    entered: Collection[str],
+    uses: dict[str, _Uses],
+) -> None:
     first = [*method.args.posonlyargs, *method.args.args][:1]
     inside = _under_locks(method, locks)
+    # What may hold the lock adds to the uses under it; what is there all the same may be without it.
+    perhaps = inside | _under_locks(method, entered) if entered else inside
     # All callers may hold the lock, or a decorator, or a call that no block shows.
     is_private = method.name.startswith("_") and not method.name.endswith("__")
     trusted = is_private or bool(method.decorator_list) or any(map(_acquires, below(method)))
@@ -278,14 +299,14 @@ def _count(method: ast.FunctionDef | ast.AsyncFunctionDef, locks: Collection[str
         if isinstance(part, ast.Attribute) and id(part) in own:
             one = uses.setdefault(part.attr, _Uses())
             one.count += 1
-            one.guarded += trusted or id(part) in inside
+            one.guarded += trusted or id(part) in perhaps
     is_of_a_life = is_named_for_a_life(method.name)
     for target, is_plain in _written(method):
         if id(target) not in own:
             continue
         one = uses.setdefault(target.attr, _Uses())
         is_guarded = id(target) in inside
-        one.is_written_guarded = one.is_written_guarded or trusted or is_guarded
+        one.is_written_guarded = one.is_written_guarded or trusted or id(target) in perhaps
         if not (is_guarded or is_of_a_life or (is_plain and _mentions_once(method, target.attr))):
             one.is_bare = True
     for over in _gone_over(method):
