@@ -234,16 +234,17 @@ def _mentioned(value: ast.AST) -> set[str]:
 class _Uses:
     """How often an attribute is used, and how often a lock may be held then; whether it is written in both ways.
 
-    A loop over it without a lock is as bad as a write.
+    A loop over it without a lock is as bad as a write. Where one write under the lock tells what it is for, a sum or a
+    loop without it is amiss however often it is used.
     """
 
     def __init__(self) -> None:
         self.count = self.guarded = 0
-        self.is_written_guarded = self.is_bare = False
+        self.is_written_guarded = self.is_bare = self.is_telling = False
 
     @property
     def is_forgotten(self) -> bool:
-        return self.is_written_guarded and self.is_bare and self.guarded * 2 > self.count
+        return self.is_written_guarded and self.is_bare and (self.is_telling or self.guarded * 2 > self.count)
 
 
 def may_forget(nodes: Sequence[ast.AST], anchors: Collection[str]) -> set[ast.AST]:
@@ -311,16 +312,32 @@ def _count(
             one.is_bare = True
     for over in _gone_over(method):
         if id(over) in own and id(over) not in inside and not is_of_a_life:
-            uses[over.attr].is_bare = True
+            uses[over.attr].is_bare = uses[over.attr].is_telling = True
+    for added in _added(method):
+        if id(added) in own and id(added) not in inside and not is_of_a_life:
+            uses[added.attr].is_telling = True
 
 
 def _gone_over(method: ast.AST) -> Iterator[ast.Attribute]:
-    """The attributes of which a loop or a comprehension goes over a view."""
+    """The attributes that a loop or a comprehension goes over, or a view of them."""
     for node in below(method):
         if isinstance(node, ast.For | ast.comprehension):
             match node.iter:
+                case ast.Attribute() as over:
+                    yield over
                 case ast.Call(func=ast.Attribute(value=ast.Attribute() as over, attr=view)) if view in VIEWS:
                     yield over
+
+
+def _added(method: ast.AST) -> Iterator[ast.Attribute]:
+    """The attributes that a method adds to."""
+    for node in below(method):
+        if isinstance(node, ast.AugAssign):
+            target: ast.expr = node.target
+            while isinstance(target, ast.Subscript):
+                target = target.value
+            if isinstance(target, ast.Attribute):
+                yield target
 
 
 def _mentions_once(method: ast.AST, attribute: str) -> bool:
