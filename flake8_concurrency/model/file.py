@@ -12,6 +12,7 @@ import libcst as cst
 from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.beat import Beat
 from flake8_concurrency.model.before_commit import BeforeCommit
+from flake8_concurrency.model.beside_threads import BesideThreads
 from flake8_concurrency.model.beyond import Beyond
 from flake8_concurrency.model.blocking_calls import Leaf
 from flake8_concurrency.model.caches import Caches
@@ -352,6 +353,11 @@ class FileModel:
     @cached_property
     def lazy_inits(self) -> LazyInits:
         return LazyInits(self)
+
+    @cached_property
+    def beside_threads(self) -> BesideThreads:
+        """Loops over containers that another thread of the same object changes."""
+        return BesideThreads(self)
 
     @cached_property
     def shared_writes(self) -> SharedWrites:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import libcst as cst
 
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
+from flake8_concurrency.model.facts import DICT, LIST, SET
 from flake8_concurrency.model.lock_identity import LockIdentity
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import dotted, last_name
@@ -120,10 +121,18 @@ class Guards:
             return True
         if depth == 0 or not function.name.startswith("_") or function.name.endswith("__"):
             return False
-        callers = [self._file.function_of(use) for use in self._file.entrances.uses(function)]
+        uses = self._file.entrances.uses(function)
+        callers = [self._file.function_of(use) if self._is_called(use) else None for use in uses]
         return bool(callers) and all(
             caller is not None and caller is not function and self.is_alone(caller, depth - 1) for caller in callers
         )
+
+    def _is_called(self, use: cst.Name) -> bool:
+        """Whether a mention of a method calls it: what a constructor hands to a thread runs when others have it."""
+        named = self._file.parent(use)
+        named = named if isinstance(named, cst.Attribute) else use
+        call = self._file.parent(named)
+        return isinstance(call, cst.Call) and call.func is named
 
     def _makes_lock(self, function: FunctionInfo) -> bool:
         owner = function.owner
@@ -170,17 +179,17 @@ class Guards:
         for attribute, accesses in self.accesses(info).items():
             if attribute in locks or attribute in info.methods or attribute in notes or self.is_safe(accesses):
                 continue
-            lock = self._guard(accesses, set(locks))
-            if lock is None:
-                continue
-            guarded = [access for access in accesses if not access.held.isdisjoint({lock, "*"})]
+            mostly = self._guard(accesses, set(locks))
             seen: set[FunctionInfo] = set()
             for access in accesses:
                 if access.held or access.function in seen:
                     continue
-                if self._matters(access) if access.is_write else self._may_break(access, accesses, lock):
-                    seen.add(access.function)
-                    yield Bare(access, attribute, lock, guarded, len(accesses))
+                for lock in sorted(locks) if mostly is None else [mostly]:
+                    if self._is_amiss(access, accesses, lock, is_mostly=mostly is not None):
+                        seen.add(access.function)
+                        guarded = [one for one in accesses if not one.held.isdisjoint({lock, "*"})]
+                        yield Bare(access, attribute, lock, guarded, len(accesses))
+                        break
 
     def guarded(self, info: ClassInfo) -> dict[str, str]:
         """By attribute: the lock that is held at most of its uses."""
@@ -208,6 +217,37 @@ class Guards:
         """Whether what an attribute holds needs no lock, by its kind."""
         return self._file.is_a(accesses[0].node, *_SAFE) if accesses else False
 
+    def _is_amiss(self, access: Access, accesses: list[Access], lock: str, *, is_mostly: bool) -> bool:
+        """Whether a use without a lock breaks what others do under it, or is broken by them."""
+        if not access.is_write:
+            return self._may_break(access, accesses, lock)
+        return self._matters(access) and (is_mostly or self._is_lost(access, accesses, lock))
+
+    def _is_lost(self, access: Access, accesses: list[Access], lock: str) -> bool:
+        """Whether a sum is made without the lock, and in another method with it, which shows what the lock is for."""
+        return (
+            self._is_sum(access.node)
+            and self._file.function_of(access.node) is access.function
+            and any(
+                lock in other.held
+                and other.function is not access.function
+                and not is_of_a_life(other.function)
+                and self._is_sum(other.node)
+                for other in accesses
+            )
+        )
+
+    def _is_sum(self, node: cst.Attribute) -> bool:
+        """`self.x += 1`, `self.x[key] += 1`: read, added to and stored in three steps."""
+        current: cst.BaseExpression = node
+        parent = self._file.parent(current)
+        while isinstance(parent, cst.Subscript) and parent.value is current:
+            current, parent = parent, self._file.parent(parent)
+        if not isinstance(parent, cst.AugAssign) or parent.target is not current:
+            return False
+        # A list is added to in place.
+        return not any(self._file.is_a(one, LIST, SET, DICT, "collections.deque") for one in (current, parent.value))
+
     def _matters(self, access: Access) -> bool:
         """Whether a write changes what is there, and does so in the midst of the object's life."""
         return self._is_compound(access) and self.is_entered_bare(access.function)
@@ -228,7 +268,10 @@ class Guards:
         )
 
     def _is_gone_over(self, node: cst.Attribute) -> bool:
-        """Whether a view of an attribute is what a loop or a comprehension goes over, one step at a time."""
+        """Whether an attribute, or a view of it, is what a loop or a comprehension goes over, one step at a time."""
+        loop = self._file.parent(node)
+        if isinstance(loop, cst.For | cst.CompFor) and loop.iter is node:
+            return self._file.is_a(node, DICT, SET, "collections.deque")
         view = self._file.parent(node)
         call = self._file.parent(view) if isinstance(view, cst.Attribute) and view.attr.value in VIEWS else None
         if not isinstance(call, cst.Call) or call.func is not view or call.args:
@@ -280,6 +323,8 @@ class Guards:
             caller = self._file.function_of(use)
             if caller is None or caller is function or self._file.lock_regions.held_at(use):
                 continue
+            if not self._is_called(use):
+                return True
             if caller.name not in ALONE and self.is_entered_bare(caller, depth - 1):
                 return True
         return False

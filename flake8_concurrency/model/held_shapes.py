@@ -234,22 +234,24 @@ def _mentioned(value: ast.AST) -> set[str]:
 class _Uses:
     """How often an attribute is used, and how often a lock may be held then; whether it is written in both ways.
 
-    A loop over it without a lock is as bad as a write.
+    A loop over it without a lock is as bad as a write. Where one write under the lock tells what it is for, a sum or a
+    loop without it is amiss however often it is used.
     """
 
     def __init__(self) -> None:
         self.count = self.guarded = 0
-        self.is_written_guarded = self.is_bare = False
+        self.is_written_guarded = self.is_bare = self.is_telling = False
 
     @property
     def is_forgotten(self) -> bool:
-        return self.is_written_guarded and self.is_bare and self.guarded * 2 > self.count
+        return self.is_written_guarded and self.is_bare and (self.is_telling or self.guarded * 2 > self.count)
 
 
 def may_forget(nodes: Sequence[ast.AST], anchors: Collection[str]) -> set[ast.AST]:
     """The methods of classes in which an attribute is mostly used under a lock, and changed without one."""
     classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
     locks = _lock_names(nodes, anchors)
+    entered = _managing(nodes, locks)
     found: set[ast.AST] = set()
     for node in classes.values():
         family = _family(node, classes)
@@ -257,15 +259,35 @@ def may_forget(nodes: Sequence[ast.AST], anchors: Collection[str]) -> set[ast.AS
         uses: dict[str, _Uses] = {}
         for method in methods:
             if method.name not in ALONE:
-                _count(method, locks, uses)
+                _count(method, locks, entered, uses)
         if any(one.is_forgotten for name, one in uses.items() if name not in locks):
             found.update(family, methods)
     return found
 
 
-def _count(method: ast.FunctionDef | ast.AsyncFunctionDef, locks: Collection[str], uses: dict[str, _Uses]) -> None:
+def _managing(nodes: Sequence[ast.AST], locks: Collection[str]) -> set[str]:
+    """What is entered to hold a lock: context managers that have to do with one; `self` for an object that is one."""
+    found: set[str] = set()
+    for root in nodes if locks else ():
+        for node in below(root):
+            if isinstance(node, Function) and any(last_name(part) in locks for part in below(node)):
+                if node.name == "__enter__":
+                    found.update(arg.arg for arg in node.args.args[:1])
+                elif any(last_name(one).endswith("contextmanager") for one in node.decorator_list):
+                    found.add(node.name)
+    return found
+
+
+def _count(
+    method: ast.FunctionDef | ast.AsyncFunctionDef,
+    locks: Collection[str],
+    entered: Collection[str],
+    uses: dict[str, _Uses],
+) -> None:
     first = [*method.args.posonlyargs, *method.args.args][:1]
     inside = _under_locks(method, locks)
+    # What may hold the lock adds to the uses under it; what is there all the same may be without it.
+    perhaps = inside | _under_locks(method, entered) if entered else inside
     # All callers may hold the lock, or a decorator, or a call that no block shows.
     is_private = method.name.startswith("_") and not method.name.endswith("__")
     trusted = is_private or bool(method.decorator_list) or any(map(_acquires, below(method)))
@@ -278,28 +300,44 @@ def _count(method: ast.FunctionDef | ast.AsyncFunctionDef, locks: Collection[str
         if isinstance(part, ast.Attribute) and id(part) in own:
             one = uses.setdefault(part.attr, _Uses())
             one.count += 1
-            one.guarded += trusted or id(part) in inside
+            one.guarded += trusted or id(part) in perhaps
     is_of_a_life = is_named_for_a_life(method.name)
     for target, is_plain in _written(method):
         if id(target) not in own:
             continue
         one = uses.setdefault(target.attr, _Uses())
         is_guarded = id(target) in inside
-        one.is_written_guarded = one.is_written_guarded or trusted or is_guarded
+        one.is_written_guarded = one.is_written_guarded or trusted or id(target) in perhaps
         if not (is_guarded or is_of_a_life or (is_plain and _mentions_once(method, target.attr))):
             one.is_bare = True
     for over in _gone_over(method):
         if id(over) in own and id(over) not in inside and not is_of_a_life:
-            uses[over.attr].is_bare = True
+            uses[over.attr].is_bare = uses[over.attr].is_telling = True
+    for added in _added(method):
+        if id(added) in own and id(added) not in inside and not is_of_a_life:
+            uses[added.attr].is_telling = True
 
 
 def _gone_over(method: ast.AST) -> Iterator[ast.Attribute]:
-    """The attributes of which a loop or a comprehension goes over a view."""
+    """The attributes that a loop or a comprehension goes over, or a view of them."""
     for node in below(method):
         if isinstance(node, ast.For | ast.comprehension):
             match node.iter:
+                case ast.Attribute() as over:
+                    yield over
                 case ast.Call(func=ast.Attribute(value=ast.Attribute() as over, attr=view)) if view in VIEWS:
                     yield over
+
+
+def _added(method: ast.AST) -> Iterator[ast.Attribute]:
+    """The attributes that a method adds to."""
+    for node in below(method):
+        if isinstance(node, ast.AugAssign):
+            target: ast.expr = node.target
+            while isinstance(target, ast.Subscript):
+                target = target.value
+            if isinstance(target, ast.Attribute):
+                yield target
 
 
 def _mentions_once(method: ast.AST, attribute: str) -> bool:

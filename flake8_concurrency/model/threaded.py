@@ -66,6 +66,7 @@ class Threaded:
         self._file = file
         self._tree = file.tree
         self._found: dict[FunctionInfo, list[Root]] | None = None
+        self._starts: list[tuple[FunctionInfo, Root]] | None = None
         self._imported: frozenset[str] | None = None
 
     def roots(self, function: FunctionInfo | None) -> list[Root]:
@@ -74,9 +75,15 @@ class Threaded:
             return []
         if self._found is None:
             self._found = {}
-            for start, root in self._all_roots():
+            for start, root in self.starts():
                 self._add(start, root, _DEEPEST)
         return self._found.get(function, [])
+
+    def starts(self) -> list[tuple[FunctionInfo, Root]]:
+        """The functions with which threads begin."""
+        if self._starts is None:
+            self._starts = list(self._all_roots())
+        return self._starts
 
     def imports(self, *packages: str) -> bool:
         """Whether the file imports one of these packages, or anything from it."""

@@ -9,7 +9,7 @@ from flake8_concurrency.rule import Gate, Rule
 
 
 class InconsistentGuard(Rule):
-    """An attribute that is used under a lock nearly everywhere is written, or gone over, without it here.
+    """An attribute that is changed under a lock elsewhere is written, or gone over, without it here.
 
     A lock keeps out only those who take it too. The write comes between what others read and store under the lock: an
     update is lost, or they see one half of a change. A loop over a dict to which they add a key meanwhile raises a
@@ -59,13 +59,15 @@ class InconsistentGuard(Rule):
                     return len(self._waiting)
 
     Known limits:
-        Of what only reads, loops over the views of a dict are reported, where another method changes its keys under the
-        lock: reading one attribute without it is often meant (`if self._closed: return`), and gives an old value at
-        worst, and `list(self._found.values())` copies at once. The lock must be held at more uses than not, writes
-        counting twice, in two methods or more. Silent are constructors and what only they call, methods that all
-        callers call under the lock or whose name or docstring says so, what begins or ends the object's life (`start`,
-        `close`, `reset`), flags set to True or False, and attributes that are safe by themselves (queues, events,
-        locks). State under a lock of asyncio is CNC502's.
+        Of what only reads, loops over a dict, a set or a deque, or the views of a dict, are reported, where another
+        method changes its keys under the lock: reading one attribute without it is often meant (`if self._closed:
+        return`), and gives an old value at worst, and `list(self._found.values())` copies at once. The lock must be
+        held at more uses than not, writes counting twice, in two methods or more; for such a loop, and for `+=` where
+        another method has `+=` under the lock, one use under it is enough. Silent are constructors and what only they
+        call, methods that all callers call under the lock or whose name or docstring says so, what begins or ends the
+        object's life (`start`, `close`, `reset`), flags set to True or False, and attributes that are safe by
+        themselves (queues, events, locks). State under a lock of asyncio is CNC502's, and the first change that breaks
+        the promise of a class CNC802's.
     """
 
     code = "CNC603"
@@ -82,7 +84,13 @@ class InconsistentGuard(Rule):
     quiet = True
 
     def visit_ClassDef(self, node: cst.ClassDef) -> None:
-        for bare in self.file.guards.bare(self.file.definitions.classes[node]):
+        info = self.file.definitions.classes[node]
+        # A broken promise is CNC802's to tell.
+        is_told = "CNC802" in self.file.run.codes
+        told = {breach.access.node for breach in self.file.thread_promises.breaches(info)} if is_told else set()
+        for bare in self.file.guards.bare(info):
+            if bare.access.node in told:
+                continue
             lines = sorted({self.file.line(access.node) for access in bare.guarded})
             is_write = bare.access.is_write
             shown = ", ".join(map(str, lines[:3])) + (" …" if len(lines) > 3 else "")
