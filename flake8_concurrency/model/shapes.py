@@ -398,9 +398,13 @@ def _assigned(targets: list[ast.expr], value: ast.expr, sources: _Sources) -> It
     for target in targets:
         if isinstance(target, ast.Subscript):
             yield _container(target), ANY
-        elif isinstance(target, ast.Attribute) and _may_be_made(value) and sources.reads(target):
-            if sources.lead_to(value, target.attr):
-                yield target, ANY
+        elif (
+            isinstance(target, ast.Attribute)
+            and _may_be_made(value)
+            and sources.reads(target)
+            and sources.lead_to(value, target.attr)
+        ):
+            yield target, ANY
 
 
 def _may_be_made(value: ast.expr) -> bool:
