@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.locks import words
-from flake8_concurrency.model.spelling import dotted
+from flake8_concurrency.model.spelling import dotted, last_name
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _EXITS = frozenset({"sys.exit", "os._exit", "builtins.exit", "builtins.quit", "builtins.SystemExit"})
 #: What writes for somebody who reads along.
 _TALKING = frozenset({"builtins.print", "builtins.input"})
+#: Functions that give back what a program writes.
+_CAPTURING = frozenset({"check_output", "getoutput", "getstatusoutput"})
 _VERBOSE = frozenset("verbose verbosity debug debugging quiet".split())
 
 
@@ -71,11 +74,18 @@ class Terminals:
         )
 
     def _talks(self, call: cst.Call) -> bool:
-        """Whether the function of a call prints, and not only when it is told to be verbose."""
+        """Whether a program's output is seen, in a function that prints, and not only when it is told to be verbose."""
         function = self._file.function_of(call)
-        return function is not None and any(
+        if function is None or any(map(_is_captured, self._started(call))):
+            return False
+        return any(
             self._file.qualified(other.func) in _TALKING and not self._is_verbose(other) for other in function.calls
         )
+
+    def _started(self, call: cst.Call) -> list[cst.Call]:
+        """The call itself, or what started the process that it waits for."""
+        made = self._file.origins.of(call.func.value) if isinstance(call.func, cst.Attribute) else None
+        return [call, *(made or ())]
 
     def _is_verbose(self, call: cst.Call) -> bool:
         return any(
@@ -91,6 +101,14 @@ class Terminals:
         for arg in call.args:
             yield arg.value
             yield from self._file.tree.within(arg.value)
+
+
+def _is_captured(call: cst.Call) -> bool:
+    """Whether a call keeps a program's output for itself: nobody sees that it hangs."""
+    if any(last_name(node) in _CAPTURING for node in (call.func, *(arg.value for arg in call.args))):
+        return True
+    given = {arg.keyword.value: literal(arg.value) for arg in call.args if arg.keyword is not None}
+    return given.get("stdout", (None,)) != (None,) or given.get("capture_output", (False,)) != (False,)
 
 
 def _catches_interrupt(handler: cst.ExceptHandler) -> bool:
