@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from flake8_concurrency import words
+from flake8_concurrency.knowledge.words import MODULES
 from flake8_concurrency.rule import Answering
 from flake8_concurrency.words import FUNCTIONS, Called, Function
 
@@ -281,8 +282,6 @@ class Outline:
 
     def __init__(self, parts: list[Unit], abroad: Mapping[str, Abroad] = MappingProxyType({})) -> None:
         self.units = parts
-        #: By name: what is imported from other files of the project, as far as it can matter.
-        self.abroad = abroad
         #: For each word the other names that the text gives to it.
         self._renamed: dict[str, set[str]] = {}
         self._by_name: dict[str, list[Unit]] = {}
@@ -304,7 +303,9 @@ class Outline:
                     self._by_name[name].append(unit)
         #: Every word of the text, and every package it imports from.
         self.words: set[str] = set().union(*(unit.spelled | unit.imported for unit in parts))
-        self.words.update(*(told.words for told in abroad.values()))
+        #: By name: what is imported from other files of the project, as far as it can matter.
+        self.abroad = {**abroad, **self._unbound()}
+        self.words.update(*(told.words for told in self.abroad.values()))
         giving = self.other_names(words.GIVING)
         for unit in parts:
             unit.giving = giving
@@ -322,6 +323,15 @@ class Outline:
         self._told: dict[frozenset[Unit], set[Unit]] = {}
         self._matching: dict[re.Pattern[str], set[Unit]] = {}
         self._answers: dict[tuple[Answering, frozenset[str]], dict[Unit, Collection[str]]] = {}
+
+    def _unbound(self) -> dict[str, Abroad]:
+        """The modules that a text uses and never imports: they come with a star from another file."""
+        missing = (name for name in MODULES & self.words if name not in self._by_name)
+        return {
+            name: Abroad(frozenset({name, words.imported_from(name)}), _NOTHING)
+            for name in missing
+            if any(name in unit.spelled and re.search(rf"(?<![\w.]){name}\.", unit.text) for unit in self.units)
+        }
 
     def _note_derived(self, unit: Unit) -> None:
         """A class is another name for each of its bases."""

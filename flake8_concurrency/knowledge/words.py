@@ -14,6 +14,10 @@ from flake8_concurrency.knowledge.schema import ClassFact
 _NAME = re.compile(r"[\w.]+")
 #: Stands for every method, where no list of names says which of a class's methods block.
 ANY = "*"
+#: Modules that a name which nothing in a file binds surely means, where another file's names are imported with a star.
+MODULES = frozenset(
+    "asyncio concurrent httpx httpx2 os pathlib requests shutil socket subprocess threading time urllib urllib3".split()
+)
 #: What stands in a text where Python calls a method without its name.
 _SYNTAX = {
     **dict.fromkeys(("__enter__", "__exit__"), "with"),

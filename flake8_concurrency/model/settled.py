@@ -26,6 +26,7 @@ _ASKS = {
     "result": {"done": True},
 }
 _POPEN, _SOCKET, _LOCK = "subprocess.Popen", "socket.socket", "threading.Lock"
+_QUEUES = ("queue.Queue", "queue.SimpleQueue", "multiprocessing.queues.Queue", "multiprocessing.queues.SimpleQueue")
 _WORKERS = ("threading", "concurrent", "_thread", "multiprocessing", "asyncio", "gevent", "eventlet")
 _SQLITE = "sqlite3.Connection"
 #: Functions of `os` that send a signal, words in the names of helpers that kill.
@@ -63,15 +64,22 @@ class Settled:
         if self._file.is_a(subject, _SQLITE):
             made = self._file.origins.of(subject) or ()
             return bool(made) and all(is_in_memory(argument(one, 0, "database")) for one in made)
-        if func.attr.value == "put" and (
-            self._has_room(subject, call) or self._fills(name, call) or self._made_room(name, call)
-        ):
-            return True
-        if func.attr.value == "get" and self._has_own_item(name, call):
-            return True
-        if func.attr.value in ("get", "put") and self._is_alone(subject, func.attr.value, call):
-            return True
-        asking = {f"{name}.{method}": answer for method, answer in _ASKS.get(func.attr.value, {}).items()}
+        if func.attr.value in ("get", "put") and self._file.is_a(subject, *_QUEUES):
+            return self._is_ready(subject, func.attr.value, call)
+        return self._was_asked(name, func.attr.value, call)
+
+    def _is_ready(self, queue: cst.BaseExpression, method: str, call: cst.Call) -> bool:
+        """Whether a queue surely has an item to get, or room for one."""
+        name = dotted(queue)
+        if method == "put":
+            ready = self._has_room(queue, call) or self._fills(name, call) or self._made_room(name, call)
+        else:
+            ready = self._has_own_item(name, call)
+        return ready or self._is_alone(queue, method, call) or self._was_asked(name, method, call)
+
+    def _was_asked(self, name: str, method: str, call: cst.Call) -> bool:
+        """Whether a test asked the subject itself: `if not jobs.empty(): jobs.get()`."""
+        asking = {f"{name}.{asked}": answer for asked, answer in _ASKS.get(method, {}).items()}
         return any(
             isinstance(test, cst.Call) and asking.get(dotted(test.func)) is truth
             for test, truth in self._file.flow.conditions(call)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from flake8_concurrency.knowledge.words import MODULES
 from flake8_concurrency.model.bindings import STARRED, Binding
 from flake8_concurrency.model.call_sites import CallSites
 from flake8_concurrency.model.facts import DICT, LIST, NONE, STR, TUPLE, UNDECIDED, Kind, union
@@ -15,7 +16,6 @@ from flake8_concurrency.model.narrowing import Narrowing
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.kinds import Kinds
-
 
 class Variables:
     """The kinds of the names of one file."""
@@ -35,6 +35,8 @@ class Variables:
         if bindings is None:
             if node.value == "None":
                 return NONE
+            if node.value in MODULES:
+                return Kind("symbol", ref=node.value)
             return Kind("symbol", ref=f"builtins.{node.value}") if node.value in BUILTINS else None
         if not bindings:
             return None
