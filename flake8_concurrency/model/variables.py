@@ -17,6 +17,7 @@ from flake8_concurrency.model.narrowing import Narrowing
 if TYPE_CHECKING:
     from flake8_concurrency.model.kinds import Kinds
 
+
 class Variables:
     """The kinds of the names of one file."""
 
