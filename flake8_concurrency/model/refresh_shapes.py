@@ -12,7 +12,8 @@ from flake8_concurrency.model.pieces import below, last_name, own
 
 #: What a test asks that is about the age of a token.
 AGE = frozenset("expire expires expired expiry expiration expiring exp valid validity".split())
-REFRESHING = "refresh"
+#: In the names of what gets another one.
+REFRESHING = frozenset("refresh renew reauth reauthenticate authenticate authorize ensure token".split())
 #: What is sent to get another token, and is good for one time as a rule.
 SENT = "refresh_token"
 
@@ -23,8 +24,8 @@ def is_of_age(name: str) -> bool:
 
 
 def is_refreshing(name: str) -> bool:
-    """Whether a function's name says that it refreshes something."""
-    return REFRESHING in words(name)
+    """Whether a function's name says that it may refresh a token."""
+    return not REFRESHING.isdisjoint(words(name))
 
 
 def asks(root: ast.AST) -> Collection[str]:
