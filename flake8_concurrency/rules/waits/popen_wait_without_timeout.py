@@ -102,7 +102,7 @@ class PopenWaitWithoutTimeout(Rule):
         return False
 
     def _is_killed_elsewhere(self, function: FunctionInfo, process: str) -> bool:
-        """Whether the means to kill a process are handed to somebody: `Timer(60, process.kill)`, a function that does."""
+        """Whether the means to kill a process are handed to somebody: `Timer(60, process.kill)`, or what does so."""
         means = {f"{process}.kill", f"{process}.terminate"}
         means |= {
             nested.name
