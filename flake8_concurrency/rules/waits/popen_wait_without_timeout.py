@@ -102,8 +102,13 @@ class PopenWaitWithoutTimeout(Rule):
         return False
 
     def _is_killed_elsewhere(self, function: FunctionInfo, process: str) -> bool:
-        """Whether the means to kill a process are handed to somebody: `Timer(60, process.kill)`."""
-        means = (f"{process}.kill", f"{process}.terminate")
+        """Whether the means to kill a process are handed to somebody: `Timer(60, process.kill)`, or what does so."""
+        means = {f"{process}.kill", f"{process}.terminate"}
+        means |= {
+            nested.name
+            for nested in self.file.definitions.functions.values()
+            if self.file.function_of(nested.node) is function and any(text(call.func) in means for call in nested.calls)
+        }
         return bool(process) and any(
             text(inner) in means
             for call in function.calls
