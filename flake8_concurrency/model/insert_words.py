@@ -77,6 +77,9 @@ SEEDING = frozenset(
 )
 
 
+#: Words in the names of methods that make rows only where there are none, or many of them.
+_LOOKING_TOO = frozenset("or if unless get update ensure missing needed safe unique bulk many all batch".split())
+
 _LOOKED = EXISTS | RECORD_READS | FILTERS
 _STORES = (*STORES, *STORE_ENDS)
 
@@ -98,6 +101,12 @@ def is_creating(name: str) -> bool:
     """Whether a method of a class makes one row of it, `create_from_payload`, and does not look for it first."""
     parts = words(name)
     return len(parts) > 1 and parts[0] == "create" and parts[1] in ("from", "new", "for", "with", "one")
+
+
+def is_making(name: str) -> bool:
+    """Whether a manager's method makes one row, `M.objects.create_order(...)`, and does not say that it looks first."""
+    parts = words(name)
+    return len(parts) > 1 and parts[0] in ("create", "acreate") and _LOOKING_TOO.isdisjoint(parts)
 
 
 def is_for_numbers(column: str) -> bool:
