@@ -73,7 +73,7 @@ FOREIGN = frozenset({"order", "code"})
 #: Words in the names of functions that fill a database once, where nobody else does.
 SEEDING = frozenset(
     """migrate migration migrations seed seeds seeding bootstrap install backfill repair fixture fixtures populate init
-    initialize initialise setup demo""".split()
+    initialize initialise initializer initialiser setup demo""".split()
 )
 
 
