@@ -25,6 +25,7 @@ from flake8_concurrency.model.insert_words import (
     SESSION_ADDING,
     is_creating,
     is_making,
+    is_same_store,
 )
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.looks import Key, Look, Looks, is_session, spread_of
@@ -132,7 +133,7 @@ class Inserts:
     def _is_pair(self, look: Look, insert: Insert) -> bool:
         """Whether a look and an insert are about the same rows."""
         if look.store or insert.store:
-            return look.store == insert.store and self._shares_given(look, insert)
+            return is_same_store(look.store, insert.store) and self._shares_given(look, insert)
         return look.model == insert.model and self._shares_key(look, insert)
 
     # -- below a limit, after a delete ------------------------------------------------------------------------------
