@@ -115,6 +115,8 @@ class Inserts:
         # A view may be named after the set-up that somebody does in it, but not after a seed.
         if function.owner is not None and {"seed", "seeds", "seeder"} & set(words(function.owner.name)):
             return True
+        if self._hears_of_no_row(function):
+            return True
         given = (arg.value for one in function.node.decorators for arg in getattr(one.decorator, "args", ()))
         if any(last_name(value) in ("post_migrate", "pre_migrate") for value in given):
             return True
@@ -123,6 +125,16 @@ class Inserts:
             depth < _DEEPEST
             and bool(callers)
             and all(caller is not None and self._fills_once(caller, depth + 1) for caller in callers)
+        )
+
+    def _hears_of_no_row(self, function: FunctionInfo) -> bool:
+        """Whether a function, `f(sender, **kwargs)`, receives a signal that is not sent for a row or a request."""
+        rest = function.node.params.star_kwarg
+        if not isinstance(rest, cst.Param) or [one.name.value for one in function.node.params.params] != ["sender"]:
+            return False
+        name = rest.name.value
+        return not any(
+            isinstance(node, cst.Name) and node.value == name for node in self._file.tree.within(function.node.body)
         )
 
     def _absent(self, insert: Insert) -> Iterator[Look]:
