@@ -24,6 +24,7 @@ from flake8_concurrency.model.insert_words import (
     SESSION_ADDING,
     is_creating,
     is_for_numbers,
+    is_making,
     is_store_name,
 )
 from flake8_concurrency.model.locks import is_class_word, words
@@ -81,6 +82,7 @@ def asks_insert(root: ast.AST) -> frozenset[str]:
         if not isinstance(node.func, ast.Attribute):
             continue
         is_own = is_creating(name) and isinstance(node.func.value, ast.Name)
+        is_own = is_own or (is_making(name) and last_name(node.func.value) in MANAGERS)
         if name in CREATING or name in {"create_user", "insert_many"} or is_own:
             found |= _asked(node.func.value)
         elif name in SAVING_ROW:
@@ -203,9 +205,9 @@ def answers_look(root: ast.AST, names: Collection[str]) -> set[str]:
 def _creating(call: ast.Call) -> list[ast.AST]:
     """The manager that a call only creates with: `M.objects` of `M.objects.create(...)`."""
     func = call.func
-    if isinstance(func, ast.Attribute) and func.attr in _ONLY_CREATING and isinstance(func.value, ast.Attribute):
-        return [func.value]
-    return []
+    if not isinstance(func, ast.Attribute) or not isinstance(func.value, ast.Attribute):
+        return []
+    return [func.value] if func.attr in _ONLY_CREATING or is_making(func.attr) else []
 
 
 def _looked_by(call: ast.Call) -> set[str]:

@@ -35,7 +35,11 @@ SAFE_METHODS = ("on_conflict", "on_duplicate", "or_ignore", "prefix_with")
 #: The last word in the name of what keeps rows for the rest of an application.
 STORES = frozenset("repo repository repositories repos crud dao".split())
 STORE_ENDS = ("repo", "repository", "dao", "crud")
+#: What keeps the repositories of one transaction: `uow.users`.
+UNITS = frozenset({"uow", "_uow", "unit_of_work", "_unit_of_work"})
 FINDING_VERBS = frozenset("get find fetch exists exist lookup".split())
+_ASKED = frozenset({"exists", "taken"})
+_NO_NOUNS = frozenset("or none one exists taken check is".split())
 _KEYED_BY = """
     email name username user_name login slug key code title phone phone_number url uri path token hash external_id
     provider_id user_id account_id id uuid pk number reference ref sku isbn handle nickname address domain mail
@@ -50,6 +54,13 @@ FINDING = frozenset(
     for about in _ABOUT
     for column in _KEYED_BY.split()
 ) | frozenset("exists find_one get_one get_or_none get_one_or_none find_one_or_none get_by find_by exists_by".split())
+FINDING |= {
+    form.format(column)
+    for form in ("{}_exists", "check_{}_exists", "exists_{}", "is_{}_taken", "{}_taken")
+    for column in _KEYED_BY.split()
+}
+#: Of what these ask for, what is a row, and no column of one.
+_ROWS = frozenset("user account product event order message".split())
 INSERTING_VERBS = frozenset("create add insert save register".split())
 #: Words in the name of what gives a value that nobody else has.
 RANDOM = frozenset(
@@ -73,18 +84,41 @@ FOREIGN = frozenset({"order", "code"})
 #: Words in the names of functions that fill a database once, where nobody else does.
 SEEDING = frozenset(
     """migrate migration migrations seed seeds seeding bootstrap install backfill repair fixture fixtures populate init
-    initialize initialise setup demo""".split()
+    initialize initialise initializer initialiser setup demo""".split()
 )
 
 
+#: Words in the names of methods that make rows only where there are none, or many of them.
+_LOOKING_TOO = frozenset("or if unless get update ensure missing needed safe unique bulk many all batch".split())
+
 _LOOKED = EXISTS | RECORD_READS | FILTERS
-_STORES = (*STORES, *STORE_ENDS)
+_STORES = (*STORES, *STORE_ENDS, *UNITS)
 
 
 def is_store_name(name: str) -> bool:
     """Whether a name says that it keeps rows: `user_repo`, `crud`."""
     parts = words(name)
-    return bool(parts) and (parts[-1] in STORES or parts[-1].endswith(STORE_ENDS))
+    return bool(parts) and (parts[-1] in STORES or parts[-1].endswith(STORE_ENDS) or name in UNITS)
+
+
+def noun_of(parts: list[str]) -> str:
+    """What a method of a repository is about: `user` of `get_user_by_email`, nothing of `email_exists`."""
+    end = parts.index("by") if "by" in parts else len(parts)
+    kept = [part for part in parts[:end] if part not in FINDING_VERBS and part not in _NO_NOUNS]
+    is_column = not _ASKED.isdisjoint(parts) and "by" not in parts and _ROWS.isdisjoint(kept[-1:])
+    return kept[-1].rstrip("s") if kept and not is_column else ""
+
+
+def is_same_store(one: str, other: str) -> bool:
+    """Whether two methods, each told by its receiver and its noun, are about the same rows.
+
+    The name of the repository may stand for the noun: `user_repo.get_by_email()`, `user_repo.create_user()`.
+    """
+    receiver, _, noun = one.rpartition(" ")
+    second, _, another = other.rpartition(" ")
+    if receiver != second or noun == another:
+        return receiver == second
+    return not (noun and another) and (noun or another) in {word.rstrip("s") for word in words(receiver)}
 
 
 def speaks_of_inserts(some: Collection[str]) -> bool:
@@ -98,6 +132,12 @@ def is_creating(name: str) -> bool:
     """Whether a method of a class makes one row of it, `create_from_payload`, and does not look for it first."""
     parts = words(name)
     return len(parts) > 1 and parts[0] == "create" and parts[1] in ("from", "new", "for", "with", "one")
+
+
+def is_making(name: str) -> bool:
+    """Whether a manager's method makes one row, `M.objects.create_order(...)`, and does not say that it looks first."""
+    parts = words(name)
+    return len(parts) > 1 and parts[0] in ("create", "acreate") and _LOOKING_TOO.isdisjoint(parts)
 
 
 def is_for_numbers(column: str) -> bool:

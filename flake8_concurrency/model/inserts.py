@@ -10,9 +10,9 @@ import libcst as cst
 from flake8_concurrency.model import clauses
 from flake8_concurrency.model.calls import argument, literal
 from flake8_concurrency.model.conditions import is_constant
+from flake8_concurrency.model.conflicts import Conflicts
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.insert_words import (
-    BROAD,
     BULK,
     CREATING,
     INSERTING_VERBS,
@@ -24,13 +24,15 @@ from flake8_concurrency.model.insert_words import (
     SENT_DATA,
     SESSION_ADDING,
     is_creating,
+    is_making,
+    is_same_store,
 )
 from flake8_concurrency.model.locks import called_name, words
-from flake8_concurrency.model.looks import Key, Look, Looks, catches_conflict, caught, is_session, spread_of
+from flake8_concurrency.model.looks import Key, Look, Looks, is_session, spread_of
 from flake8_concurrency.model.reads import DJANGO, SQLALCHEMY, Read, argument_for
 from flake8_concurrency.model.serializers import Serializers
 from flake8_concurrency.model.spelling import dotted, last_name, text
-from flake8_concurrency.model.vocabulary import HOOKS, KEYS
+from flake8_concurrency.model.vocabulary import HOOKS, KEYS, MANAGERS
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
@@ -71,6 +73,7 @@ class Inserts:
         self._checked: dict[FunctionInfo, list[Checked]] = {}
         self.looks = Looks(file)
         self._serializers = Serializers(file)
+        self._conflicts = Conflicts(file)
         self._depth = 0
 
     # -- check, then insert ------------------------------------------------------------------------------------------
@@ -112,6 +115,8 @@ class Inserts:
         # A view may be named after the set-up that somebody does in it, but not after a seed.
         if function.owner is not None and {"seed", "seeds", "seeder"} & set(words(function.owner.name)):
             return True
+        if self._hears_of_no_row(function):
+            return True
         given = (arg.value for one in function.node.decorators for arg in getattr(one.decorator, "args", ()))
         if any(last_name(value) in ("post_migrate", "pre_migrate") for value in given):
             return True
@@ -122,6 +127,16 @@ class Inserts:
             and all(caller is not None and self._fills_once(caller, depth + 1) for caller in callers)
         )
 
+    def _hears_of_no_row(self, function: FunctionInfo) -> bool:
+        """Whether a function, `f(sender, **kwargs)`, receives a signal that is not sent for a row or a request."""
+        rest = function.node.params.star_kwarg
+        if not isinstance(rest, cst.Param) or [one.name.value for one in function.node.params.params] != ["sender"]:
+            return False
+        name = rest.name.value
+        return not any(
+            isinstance(node, cst.Name) and node.value == name for node in self._file.tree.within(function.node.body)
+        )
+
     def _absent(self, insert: Insert) -> Iterator[Look]:
         yield from self.looks.absent_at(insert.made)
         if insert.node is not insert.made:
@@ -130,7 +145,7 @@ class Inserts:
     def _is_pair(self, look: Look, insert: Insert) -> bool:
         """Whether a look and an insert are about the same rows."""
         if look.store or insert.store:
-            return look.store == insert.store and self._shares_given(look, insert)
+            return is_same_store(look.store, insert.store) and self._shares_given(look, insert)
         return look.model == insert.model and self._shares_key(look, insert)
 
     # -- below a limit, after a delete ------------------------------------------------------------------------------
@@ -246,54 +261,7 @@ class Inserts:
         reading = self._file.function_of(looked)
         if reading is not None and reading is not function and self._file.locks.takes(reading):
             return True
-        return self._handles_conflict(function, insert, looked)
-
-    def _handles_conflict(self, function: FunctionInfo, insert: Insert, looked: cst.CSTNode) -> bool:
-        """Whether the error of a row that is already there is caught, here or where the function is called."""
-        for node in self._file.tree.within(function.node.body):
-            if isinstance(node, cst.Try | cst.TryStar) and self._is_caught(node, insert.node, looked):
-                return True
-        if insert.inside is not None and self._catches_inside(insert.inside):
-            return True
-        for call in function.calls:
-            if self._file.tree.order(call) > self._file.tree.order(insert.made):
-                callee = self._file.callee(call)
-                if callee is not None and self._catches_inside(callee):
-                    return True
-        callers = self._file.queries.callers(function)
-        return any(self._is_called_with_care(call) for call in callers)
-
-    def _is_called_with_care(self, call: cst.Call) -> bool:
-        for around in self._file.ancestors(call):
-            if isinstance(around, cst.Try | cst.TryStar) and any(
-                catches_conflict(handler) for handler in around.handlers
-            ):
-                return True
-        return False
-
-    def _catches_inside(self, function: FunctionInfo) -> bool:
-        return any(
-            isinstance(node, cst.ExceptHandler | cst.ExceptStarHandler) and catches_conflict(node)
-            for node in self._file.tree.within(function.node.body)
-        )
-
-    def _is_caught(self, statement: cst.Try | cst.TryStar, node: cst.CSTNode, looked: cst.CSTNode) -> bool:
-        order = self._file.tree.order
-        inside = set(self._file.tree.within(statement.body))
-        later = order(statement) > order(node)
-        if node not in inside and not later:
-            return False
-        for handler in statement.handlers:
-            names = caught(handler)
-            if catches_conflict(handler):
-                return True
-            # Whatever goes wrong with the insert alone is dealt with, unless it is only passed on.
-            broad = handler.type is None or not names.isdisjoint(BROAD)
-            if broad and looked not in inside and not _raises(handler.body):
-                return node in inside or any(
-                    isinstance(call, cst.Call) and called_name(call) in ("commit", "flush") for call in inside
-                )
-        return False
+        return self._conflicts.are_handled(function, insert, read)
 
     def _is_shared(self, insert: Insert, look: Look) -> bool:
         """Whether others can look for the same: not what this function has just made, or drawn at random."""
@@ -340,7 +308,7 @@ class Inserts:
         name = called_name(call)
         receiver = call.func.value if isinstance(call.func, cst.Attribute) else None
         if receiver is not None and not self._is_harmless(call):
-            if name in CREATING or name == "create_user":
+            if name in CREATING or name == "create_user" or self._is_of_manager(receiver, name):
                 yield from self._created(call, receiver)
             elif name in SESSION_ADDING and is_session(receiver) and call.args:
                 for made in self._constructs(call.args[0].value):
@@ -379,6 +347,16 @@ class Inserts:
         is_record = clauses.names_class(receiver) and isinstance(receiver, cst.Name | cst.Attribute)
         if not found and is_record and (values or spread):
             yield Insert(call, call, self.looks.name_of(receiver, call), "", values, spread)
+
+    def _is_of_manager(self, receiver: cst.BaseExpression, name: str) -> bool:
+        """`Account.objects.create_account(...)`: a method of a manager that stands in another file."""
+        return (
+            is_making(name)
+            and isinstance(receiver, cst.Attribute)
+            and receiver.attr.value in MANAGERS
+            and clauses.names_class(receiver.value)
+            and all(info.name != name for info in self._file.definitions.functions.values())
+        )
 
     def _created_by_class(self, call: cst.Call, receiver: cst.BaseExpression) -> Iterator[Insert]:
         """`Account.create_from_payload(data)`: a way of its own of a model to insert a row."""
@@ -544,11 +522,3 @@ def _is_drawn(name: str) -> bool:
     """Whether a function of this name makes a value of its own: not `find_by_token`, which looks one up."""
     parts = words(name)
     return not RANDOM.isdisjoint(parts[: parts.index("by")] if "by" in parts else parts)
-
-
-def _raises(body: cst.BaseSuite) -> bool:
-    """Whether a handler only passes the error on: its last statement raises."""
-    last = body.body[-1] if body.body else None
-    if isinstance(last, cst.SimpleStatementLine):
-        last = last.body[-1]
-    return isinstance(last, cst.Raise)

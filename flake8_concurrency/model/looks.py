@@ -17,11 +17,11 @@ from flake8_concurrency.model.insert_words import (
     DOCUMENTS,
     EXISTS,
     FINDING,
-    FINDING_VERBS,
     MISSING,
     RECORD_CHOOSING,
     RECORD_READS,
     is_store_name,
+    noun_of,
 )
 from flake8_concurrency.model.locks import called_name, is_class_word, words
 from flake8_concurrency.model.reads import DJANGO, Read
@@ -462,8 +462,8 @@ class Looks:
         given = tuple(arg.value for arg in node.args if not is_session(arg.value))
         if given:
             read = Read("row", "", node, node, links=(node,))
-            how = _EXISTS if "exists" in parts else _ROW
-            yield Look(how, "", node, (), read, given, f"{store} {_noun(parts)}")
+            how = _EXISTS if not {"exists", "taken"}.isdisjoint(parts) else _ROW
+            yield Look(how, "", node, (), read, given, f"{store} {noun_of(parts)}")
 
     def store_of(self, node: cst.Call) -> str:
         """What keeps the rows, where a method of it is called: `self.users_repo`, `crud`; empty for anything else."""
@@ -630,13 +630,6 @@ def _kinds(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> list[cst.BaseE
 def catches_conflict(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> bool:
     """Whether a handler catches what a row raises that is already there, going by the end of the name."""
     return any(name.endswith(tuple(CONFLICTS)) for name in caught(handler))
-
-
-def _noun(parts: list[str]) -> str:
-    """What a repository's method is about: `user` of `get_user_by_email`, nothing of `get_by_email`."""
-    end = parts.index("by") if "by" in parts else len(parts)
-    kept = [part for part in parts[:end] if part not in FINDING_VERBS and part not in ("or", "none", "one", "exists")]
-    return kept[-1].rstrip("s") if kept else ""
 
 
 def is_session(node: cst.BaseExpression) -> bool:

@@ -23,6 +23,7 @@ from flake8_concurrency.model.vocabulary import (
     NOW,
     SHORTCUTS,
     STATES,
+    is_claimant,
 )
 from flake8_concurrency.model.writes import Write, sent_values
 
@@ -172,8 +173,10 @@ class Moves:
         if verdict is None or not self._is_written(function, step, read):
             return
         test, once = verdict
-        is_state = not _EVENT.isdisjoint(words(attribute)) or (not once and test.named and _is_named(step.value))
-        idle = once and (_is_own(read) or not self._has_effect(step, test))
+        is_taken = _is_taken(step)
+        is_state = is_taken or not _EVENT.isdisjoint(words(attribute))
+        is_state = is_state or (not once and test.named and _is_named(step.value))
+        idle = once and not is_taken and (_is_own(read) or not self._has_effect(step, test))
         method = None if step.inside is function else step.inside
         yield Move(step.node, text(row), attribute, step.value, read, test.at, method, is_state, idle)
 
@@ -184,6 +187,8 @@ class Moves:
             return self._may_be_state(value.body, attribute) and self._may_be_state(value.orelse, attribute)
         if is_constant(value) or _is_now(value):
             return not isinstance(value, cst.List | cst.Tuple | cst.Set)
+        if isinstance(value, cst.Name | cst.Attribute) and is_claimant(attribute, words(attribute)):
+            return True
         return isinstance(value, cst.Name) and not STATES.isdisjoint(words(attribute)) and not self._is_old(value)
 
     def _is_old(self, value: cst.Name) -> bool:
@@ -368,6 +373,11 @@ def _assigned(
         for assigned in node.targets:
             if isinstance(assigned.target, cst.Attribute):
                 yield node, assigned.target.value, assigned.target.attr.value, node.value
+
+
+def _is_taken(step: _Step) -> bool:
+    """Whether a write says who has the row: the second one takes it from the first."""
+    return not (is_constant(step.value) or _is_now(step.value)) and is_claimant(step.attribute, words(step.attribute))
 
 
 def _asked(read: Read, attribute: str) -> Iterator[Test]:

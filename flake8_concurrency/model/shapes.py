@@ -38,6 +38,7 @@ from flake8_concurrency.model.vocabulary import (
     TAKERS,
     VISITOR,
     WITH_KEYWORDS,
+    is_claimant,
     is_session_name,
 )
 
@@ -459,6 +460,8 @@ def may_be_state(value: ast.expr, column: str) -> bool:
     """Whether a value is written in the code, the time, or who has taken the row."""
     if column in KEYS or column.startswith("_"):
         return False
+    if isinstance(value, ast.Name | ast.Attribute) and is_claimant(column, words(column)):
+        return True
     match value:
         case ast.IfExp():
             return may_be_state(value.body, column) and may_be_state(value.orelse, column)

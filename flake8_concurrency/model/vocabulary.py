@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 #: Methods of lists, dicts and sets that change them, apart from those that managers and relationships have too.
 ONLY_COLLECTIONS = frozenset("insert pop popitem setdefault sort reverse appendleft".split())
@@ -129,7 +129,17 @@ DISCARDING = frozenset(
 )
 #: Columns that say who has taken the row.
 TAKERS = frozenset("worker owner by node host pid runner agent lease".split())
+#: What such a column is called where only one may take the row: `assignee`, and `claimed` before `by` or `to`.
+CLAIMANTS = frozenset("assignee claimant claimer".split())
+CLAIMED = frozenset("claimed taken reserved redeemed assigned picked grabbed".split())
 NOW = frozenset({"now", "utcnow", "time", "today", "current", "datetime"})
+
+
+def is_claimant(column: str, parts: Sequence[str]) -> bool:
+    """Whether a column, of the name `column` and its words, says who alone has taken a row."""
+    if column.removesuffix("_id") in CLAIMANTS:
+        return True
+    return len(parts) > 1 and parts[0] in CLAIMED and parts[1] in ("by", "to")
 
 
 def is_session_name(name: str) -> bool:

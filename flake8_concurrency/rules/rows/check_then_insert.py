@@ -74,9 +74,11 @@ class CheckThenInsert(Rule):
         repository of another file is known by its name and its methods' (`user_repo.get_by_email(email)` and
         `user_repo.create(email=email)`), a serializer of Django REST framework by its class (`TagSerializer(data=data)`
         inserts a `Tag`), its `Meta` or the view's `queryset`. Any lock held around the insert or taken before it is
-        silence, and so is a handler of `IntegrityError` in the function, in one that it calls or around a call of it.
-        Whether the database has a unique constraint is not seen; `get_or_create` too needs one. Keys that were made
-        here or drawn at random, commands, start-up code, migrations and tests are silent.
+        silence, and so is a handler of `IntegrityError` in the function, in one that it calls or around a call of it;
+        but not one that only rolls back and raises again, where the row that is there was to be returned or changed.
+        A manager's own `Order.objects.create_order()` is taken for an insert. Whether the database has a unique
+        constraint is not seen; `get_or_create` too needs one. Keys that were made here or drawn at random, commands,
+        start-up code, migrations and tests are silent.
     """
 
     code = "CNC307"

@@ -76,8 +76,9 @@ class CheckThenWrite(Rule):
         A test is a comparison with constants, in Python or in the query that fetched the row, and it has to stand in
         the function that moves the state, or in the method of the model that does. `if row.x != v: row.x = v` only
         saves a write; it counts, like every flag or date that is set once, when something else hangs on the test (a
-        mail, a payment, another row). By default it speaks of columns whose name or values are those of a state, and
-        of numbers that are compared and then changed by the database; named in `--concurrency-enable` of all others.
+        mail, a payment, another row). By default it speaks of columns whose name or values are those of a state, of
+        those that say who alone has taken the row (`assignee`, `claimed_by`), and of numbers that are compared and then
+        changed by the database; named in `--concurrency-enable` of all others.
         Any lock held around the write or taken before it in the function counts. The user of the request, management
         commands, migrations and tests are silent. Where CNC301, CNC304 or CNC318 speak of a row, this rule does not.
     """
