@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from flake8_concurrency.model.locks import words
+from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import dotted
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _EXITS = frozenset({"sys.exit", "os._exit", "builtins.exit", "builtins.quit", "builtins.SystemExit"})
 #: What writes for somebody who reads along.
 _TALKING = frozenset({"builtins.print", "builtins.input"})
+_CAPTURING = frozenset({"capture_output", "stdout"})
 _VERBOSE = frozenset("verbose verbosity debug debugging quiet".split())
 
 
@@ -71,10 +72,20 @@ class Terminals:
         )
 
     def _talks(self, call: cst.Call) -> bool:
-        """Whether the function of a call prints, and not only when it is told to be verbose."""
+        """Whether the function of a call prints, and not only when verbose, and what it runs writes there as well."""
         function = self._file.function_of(call)
-        return function is not None and any(
+        if function is None or self._is_captured(call):
+            return False
+        return any(
             self._file.qualified(other.func) in _TALKING and not self._is_verbose(other) for other in function.calls
+        )
+
+    def _is_captured(self, call: cst.Call) -> bool:
+        """Whether the output goes to the program, and not to the terminal: `capture_output=True`, `stdout=PIPE`."""
+        made = self._file.origins.of(call.func.value) if isinstance(call.func, cst.Attribute) else None
+        calls = [call, *(made or ())]
+        return any(called_name(one) == "check_output" for one in calls) or any(
+            arg.keyword is not None and arg.keyword.value in _CAPTURING for one in calls for arg in one.args
         )
 
     def _is_verbose(self, call: cst.Call) -> bool:

@@ -42,7 +42,8 @@ class SubprocessWithoutTimeout(Rule):
         `run_in_executor`, `submit`) it is reported here, except under a deadline of its caller's (`wait_for`). What is
         told `sys.argv`, what gives its status to `sys.exit`, and the body of a daemon (`run_as_daemon(body)`), is the
         program itself and may last, as may the editor or pager of its user and what `except KeyboardInterrupt` ends. A
-        function that prints, and not only when told to be verbose, has somebody at a terminal, too.
+        function that prints, and not only when told to be verbose, has somebody at a terminal, too, unless it captures
+        the output.
     """
 
     code = "CNC207"
