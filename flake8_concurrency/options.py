@@ -39,7 +39,6 @@ DEFAULT_QUIET_PATHS = (
     "example/",
     "examples/",
     "samples/",
-    "demo/",
     "demos/",
     "benchmark/",
     "benchmarks/",

@@ -116,7 +116,7 @@ def test_a_rule_defers_to_the_linters_that_overlap_it(prefix: str, enabled: bool
         "conftest.py",
         "shop/testing.py",
         "benchmarks/load.py",
-        "demo/app.py",
+        "demos/app.py",
         "shop/tests.py",
         "shop/migrations/0001_initial.py",
         "shop/core/migrations.py",
