@@ -35,6 +35,8 @@ _SAFE = (
     "contextvars.ContextVar", "concurrent.futures.Executor", "logging.Logger", "asyncio.Queue", "asyncio.Event",
     "multiprocessing.queues.Queue", "multiprocessing.queues.SimpleQueue", "itertools.count",
 )  # fmt: skip
+#: What tells which thread runs a function.
+_OWNING = frozenset("get_ident get_native_id current_thread currentThread".split())
 _DEEPEST = 4
 
 
@@ -250,6 +252,9 @@ class Guards:
 
     def _matters(self, access: Access) -> bool:
         """Whether a write changes what is there, and does so in the midst of the object's life."""
+        if any(called_name(call) in _OWNING for call in access.function.calls):
+            # `if self._owner != get_ident(): raise`: the thread that has it changes it.
+            return False
         return self._is_compound(access) and self.is_entered_bare(access.function)
 
     def _may_break(self, access: Access, accesses: list[Access], lock: str) -> bool:
