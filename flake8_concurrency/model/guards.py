@@ -35,6 +35,8 @@ _SAFE = (
     "contextvars.ContextVar", "concurrent.futures.Executor", "logging.Logger", "asyncio.Queue", "asyncio.Event",
     "multiprocessing.queues.Queue", "multiprocessing.queues.SimpleQueue", "itertools.count",
 )  # fmt: skip
+#: What tells which thread runs a function.
+_OWNING = frozenset("get_ident get_native_id current_thread currentThread".split())
 _DEEPEST = 4
 
 
@@ -219,14 +221,28 @@ class Guards:
 
     def _is_amiss(self, access: Access, accesses: list[Access], lock: str, *, is_mostly: bool) -> bool:
         """Whether a use without a lock breaks what others do under it, or is broken by them."""
+        if not is_mostly and self._is_entered_held(access.function):
+            return False
         if not access.is_write:
-            return self._may_break(access, accesses, lock)
+            return self._may_break(access, accesses, lock) and (is_mostly or self._is_kept_to(accesses, lock))
         return self._matters(access) and (is_mostly or self._is_lost(access, accesses, lock))
+
+    def _is_entered_held(self, function: FunctionInfo) -> bool:
+        """Whether somebody in the file calls a method with a lock held: others may do so elsewhere."""
+        uses = self._file.entrances.uses(function)
+        return any(self._file.lock_regions.held_at(use) for use in uses if self._file.function_of(use) is not function)
+
+    def _is_kept_to(self, accesses: list[Access], lock: str) -> bool:
+        """Whether all that puts something in or takes it out, other than as the object's life begins or ends, locks."""
+        resizing = (one for one in accesses if one.is_write and self._resizes(one.node))
+        return all(lock in one.held or is_of_a_life(one.function) for one in resizing)
 
     def _is_lost(self, access: Access, accesses: list[Access], lock: str) -> bool:
         """Whether a sum is made without the lock, and in another method with it, which shows what the lock is for."""
+        # What a private method is for, and which thread calls it, only its callers know.
         return (
-            self._is_sum(access.node)
+            not access.function.name.startswith("_")
+            and self._is_sum(access.node)
             and self._file.function_of(access.node) is access.function
             and any(
                 lock in other.held
@@ -250,6 +266,9 @@ class Guards:
 
     def _matters(self, access: Access) -> bool:
         """Whether a write changes what is there, and does so in the midst of the object's life."""
+        if any(called_name(call) in _OWNING for call in access.function.calls):
+            # `if self._owner != get_ident(): raise`: the thread that has it changes it.
+            return False
         return self._is_compound(access) and self.is_entered_bare(access.function)
 
     def _may_break(self, access: Access, accesses: list[Access], lock: str) -> bool:
@@ -333,7 +352,7 @@ class Guards:
 #: Words in the names of methods that begin an object's life, or end it.
 _OF_A_LIFE = frozenset(
     """init initialize setup start open connect load enter exit stop close shutdown terminate disconnect teardown
-    cleanup reset clear dispose finalize""".split()
+    cleanup reset clear dispose finalize finish""".split()
 )
 
 
