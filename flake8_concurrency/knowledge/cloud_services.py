@@ -1,9 +1,9 @@
 """More clients of services: Azure, Google Cloud, Firebase, chains of blocks, forums, maps, search, files, caches.
 
-Checked against the wheels of azure-keyvault-secrets 4, azure-cosmos 4, azure-servicebus 7, azure-search-documents 11,
+Checked against the wheels of azure-keyvault-secrets 4, azure-cosmos 4, azure-servicebus 7, azure-search-documents 12,
 azure-data-tables 12, azure-storage-queue 12, azure-identity 1, google-cloud-secret-manager 2, -texttospeech 2,
 -speech 2, -vision 3, -tasks 2, -translate 3, -pubsub 2, vertexai.rag of google-cloud-aiplatform, firebase-admin 7,
-web3 7, praw 8, meilisearch 0.4, simple-salesforce 1, dropbox 12, pymemcache 4, trafilatura 2, python-whois 0.9,
+web3 8, praw 8, meilisearch 0.4, simple-salesforce 1, dropbox 12, pymemcache 4, trafilatura 2, python-whois 0.9,
 websocket-client 1, clickhouse-driver 0.2, and the sources of googlemaps 4.10 and google-search-results 2.4.
 
 What only describes a list that is fetched as it is gone through (`query_items`, `list_secrets`, `search` of Azure)

@@ -1,7 +1,7 @@
 """pandas and Pillow: what reads, converts or writes so much at once that it holds the event loop up; files of packages.
 
-Checked against pandas 3.1, Pillow 13, importlib.resources of CPython 3.11, joblib 1, and the documentation of numpy,
-torch and OpenCV.
+Checked against pandas 3.1, Pillow 13, importlib.resources of CPython 3.11, numpy 2.4, joblib 1.6, opencv-python 5 and
+the documentation of torch.
 """
 
 from __future__ import annotations

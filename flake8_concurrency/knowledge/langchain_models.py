@@ -1,7 +1,8 @@
 """LangChain's models by their providers, and the chains made of them with `|`.
 
-Checked against langchain-core 1.7 and langchain-openai: `a | b` and `a.pipe(b)` make a RunnableSequence, whose `invoke`
-calls each part in turn; the other providers' classes derive from BaseChatModel in the same way.
+Checked against langchain-core 1.7, langchain-openai, -anthropic, -google-genai, -ollama, -groq, -mistralai, -aws,
+-cohere, -fireworks and -community: `a | b` and `a.pipe(b)` make a RunnableSequence, whose `invoke` calls each part in
+turn, and the providers' classes derive from BaseChatModel. Those of the other providers were not looked at.
 """
 
 from __future__ import annotations

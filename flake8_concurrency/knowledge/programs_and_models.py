@@ -1,8 +1,8 @@
 """What drives other programs and devices, and models that run in the process.
 
 Checked against selenium 4.52, pexpect 4.9, pyserial 3.5, pydub 0.25, psutil 7.2, transformers 5.24,
-sentence-transformers 6.2, librosa 0.11, GitPython 3.1, netmiko 4, pymodbus 3, ffmpeg-python 0.2, the source of
-openai-whisper and the documentation of OpenCV.
+sentence-transformers 6.2, librosa 0.11, GitPython 3.2, netmiko 4, pymodbus 3, ffmpeg-python 0.2, opencv-python 5
+and the source of openai-whisper.
 """
 
 from __future__ import annotations
