@@ -40,8 +40,6 @@ DEFAULT_QUIET_PATHS = (
     "examples/",
     "samples/",
     "demos/",
-    "benchmark/",
-    "benchmarks/",
     "doc/",
     "docs/",
     "_vendor/",

@@ -115,7 +115,6 @@ def test_a_rule_defers_to_the_linters_that_overlap_it(prefix: str, enabled: bool
         "src/app_test.py",
         "conftest.py",
         "shop/testing.py",
-        "benchmarks/load.py",
         "demos/app.py",
         "shop/tests.py",
         "shop/migrations/0001_initial.py",
