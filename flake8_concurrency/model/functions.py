@@ -11,6 +11,7 @@ import libcst as cst
 from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.blocking_calls import READERS, BlockingCalls, Leaf
 from flake8_concurrency.model.callees import Callees
+from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.project import FunctionElsewhere
 from flake8_concurrency.model.remembering import is_done_once
@@ -103,10 +104,16 @@ class Functions:
     def leaves(self, function: FunctionInfo) -> tuple[Leaf, ...]:
         """What blocks by itself in the function's own code."""
         if function not in self._leaves:
-            found = (leaf for node in self._running(function) for leaf in self._blocking.leaves_at(node))
+            blocking = (leaf for node in self._running(function) for leaf in self._blocking.leaves_at(node))
+            found = (leaf for leaf in blocking if not self._is_dead(leaf.node))
             # What is called and then entered or read waits once.
             self._leaves[function] = tuple({(leaf.node, leaf.fact.category): leaf for leaf in found}.values())
         return self._leaves[function]
+
+    def _is_dead(self, node: cst.CSTNode) -> bool:
+        """Whether a constant decides that a node is never reached: the `else` of `if True:  # async` in shared code."""
+        tests = ((literal(test), truth) for test, truth in self._file.flow.conditions(node))
+        return any(value is not None and bool(value[0]) is not truth for value, truth in tests)
 
     def entered_leaves(self, function: FunctionInfo) -> Iterator[Leaf]:
         """What blocks in a function's own code, whoever calls it.

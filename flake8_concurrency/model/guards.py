@@ -352,7 +352,7 @@ class Guards:
 #: Words in the names of methods that begin an object's life, or end it.
 _OF_A_LIFE = frozenset(
     """init initialize setup start open connect load enter exit stop close shutdown terminate disconnect teardown
-    cleanup reset clear dispose finalize finish""".split()
+    cleanup reset clear dispose finalize finish populate""".split()
 )
 
 

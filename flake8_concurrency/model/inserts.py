@@ -128,7 +128,13 @@ class Inserts:
         )
 
     def _hears_of_no_row(self, function: FunctionInfo) -> bool:
-        """Whether a function, `f(sender, **kwargs)`, receives a signal that is not sent for a row or a request."""
+        """Whether a function, `f(sender, **kwargs)`, receives a signal that is not sent for a row or a request.
+
+        What has the parameters of Django's `post_migrate` (docs: Signals, Management signals) is its receiver.
+        """
+        names = {param.name.value for param in function.params}
+        if "app_config" in names and not names.isdisjoint({"verbosity", "using", "plan"}):
+            return True
         rest = function.node.params.star_kwarg
         if not isinstance(rest, cst.Param) or [one.name.value for one in function.node.params.params] != ["sender"]:
             return False
