@@ -49,6 +49,12 @@ class Names:
                 found.setdefault(name, []).append(binding)
         return found
 
+    def is_imported(self, name: str) -> bool:
+        """Whether the file imports something by a name, wherever that can be seen."""
+        return any(
+            binding.how == "import" for scope in self._tree.own for binding in self.bindings(scope).get(name, ())
+        )
+
     # -- which bindings reach a use ----------------------------------------------------------------------------------
 
     def home(self, name: str, scope: Scope) -> Scope | None:

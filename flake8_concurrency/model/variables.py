@@ -36,7 +36,7 @@ class Variables:
         if bindings is None:
             if node.value == "None":
                 return NONE
-            if node.value in MODULES:
+            if node.value in MODULES and not self._names.is_imported(node.value):
                 return Kind("symbol", ref=node.value)
             return Kind("symbol", ref=f"builtins.{node.value}") if node.value in BUILTINS else None
         if not bindings:
