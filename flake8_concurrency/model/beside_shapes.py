@@ -8,13 +8,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Sequence
 
+from flake8_concurrency.model.iteration_shapes import gone_over
 from flake8_concurrency.model.locks import words
 from flake8_concurrency.model.pieces import Function, below, last_name, stored_name
 
 #: Methods that put something into a dict, a set or a deque, and those that take something out.
 ADDING = frozenset("add update setdefault append appendleft extend extendleft".split())
 REMOVING = frozenset("pop popitem remove discard popleft clear".split())
-VIEWS = frozenset("items values keys".split())
 #: Words in the names of methods that are called before the thread is started, as a rule.
 _SET_UP_OF = frozenset(
     """handler handlers listener listeners callback callbacks hook hooks plugin plugins route routes option options
@@ -44,19 +44,8 @@ def may_break(nodes: Sequence[ast.AST], anchors: Collection[str]) -> set[ast.AST
 def _looped(root: ast.AST) -> Iterator[str]:
     """The attributes that loops go over."""
     for node in below(root):
-        if isinstance(node, ast.For | ast.comprehension) and (name := _iterated(node.iter)):
-            yield name
-
-
-def _iterated(node: ast.expr) -> str:
-    while isinstance(node, ast.Call):
-        if isinstance(node.func, ast.Attribute) and node.func.attr in VIEWS:
-            node = node.func.value
-        elif last_name(node.func) == "enumerate" and node.args:
-            node = node.args[0]
-        else:
-            return ""
-    return node.attr if isinstance(node, ast.Attribute) else ""
+        if isinstance(node, ast.For | ast.comprehension) and isinstance(over := gone_over(node.iter), ast.Attribute):
+            yield over.attr
 
 
 def _resized(root: ast.AST) -> Iterator[str]:

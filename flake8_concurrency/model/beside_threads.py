@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
-from flake8_concurrency.model.beside_shapes import ADDING, REMOVING, VIEWS, is_of_set_up
+from flake8_concurrency.model.beside_shapes import ADDING, REMOVING, is_of_set_up
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import DICT, SET
 from flake8_concurrency.model.guards import Access, is_of_a_life
+from flake8_concurrency.model.handlers import is_expected
+from flake8_concurrency.model.iteration_shapes import VIEWS
 from flake8_concurrency.model.locks import called_name
 from flake8_concurrency.model.spelling import last_name, text
 from flake8_concurrency.model.threaded import Root
@@ -130,9 +132,7 @@ class BesideThreads:
             return False
         if isinstance(loop, cst.For) and _leaves(loop.body.body[-1]):
             return False
-        around = takewhile(lambda one: not isinstance(one, cst.FunctionDef), self._tree.ancestors(loop))
-        handlers = (handler for one in around if isinstance(one, cst.Try) for handler in one.handlers)
-        return not any(handler.type is None or "RuntimeError" in _names(handler.type) for handler in handlers)
+        return not is_expected(self._tree, loop, "RuntimeError")
 
     # -- changes -----------------------------------------------------------------------------------------------------
 
@@ -203,12 +203,6 @@ def _leaves(statement: cst.CSTNode) -> bool:
     return isinstance(statement, cst.SimpleStatementLine) and isinstance(
         statement.body[-1], cst.Break | cst.Return | cst.Raise
     )
-
-
-def _names(node: cst.BaseExpression) -> set[str]:
-    if isinstance(node, cst.Tuple):
-        return {last_name(element.value) for element in node.elements}
-    return {last_name(node)}
 
 
 def _joins_text(call: cst.Call) -> bool:

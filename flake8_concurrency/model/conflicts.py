@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from flake8_concurrency.model.definitions import FunctionInfo
+from flake8_concurrency.model.handlers import Handler, caught, passes_on
 from flake8_concurrency.model.insert_words import BROAD
 from flake8_concurrency.model.locks import called_name, words
-from flake8_concurrency.model.looks import catches_conflict, caught
+from flake8_concurrency.model.looks import catches_conflict
 from flake8_concurrency.model.reads import Read
 
 if TYPE_CHECKING:
     from flake8_concurrency.model.file import FileModel
     from flake8_concurrency.model.inserts import Insert
 
-_Handler = cst.ExceptHandler | cst.ExceptStarHandler
 #: Words in what a handler raises, or in the name of a decorator, by which the conflict is told, or tried again.
 _TELLING = frozenset(
     """conflict exist exists existing duplicate duplicated duplicates already taken unique uniqueness integrity race
@@ -55,7 +55,7 @@ class Conflicts:
 
     def _catches_inside(self, function: FunctionInfo) -> bool:
         return any(
-            isinstance(node, _Handler) and catches_conflict(node) for node in self._file.tree.within(function.node.body)
+            isinstance(node, Handler) and catches_conflict(node) for node in self._file.tree.within(function.node.body)
         )
 
     def _is_caught(
@@ -72,7 +72,7 @@ class Conflicts:
                 return True
             # Whatever goes wrong with the insert alone is dealt with, unless it is only passed on.
             broad = handler.type is None or not names.isdisjoint(BROAD)
-            if broad and looked not in inside and not _raises(handler.body):
+            if broad and looked not in inside and not passes_on(handler):
                 return node in inside or any(
                     isinstance(call, cst.Call) and called_name(call) in ("commit", "flush") for call in inside
                 )
@@ -80,12 +80,12 @@ class Conflicts:
 
     # -- an error where a row was asked for --------------------------------------------------------------------------
 
-    def _only_fails(self, handler: _Handler) -> bool:
+    def _only_fails(self, handler: Handler) -> bool:
         """Whether a handler tidies up and passes the error on, and says nothing of a row that is there."""
-        if not _raises(handler.body):
+        if not passes_on(handler):
             return False
         for node in self._file.tree.within(handler.body):
-            if isinstance(node, _LEAVING | _Handler):
+            if isinstance(node, _LEAVING | Handler):
                 return False
             if isinstance(node, cst.Raise) and node.exc is not None and self._tells(node.exc):
                 return False
@@ -133,11 +133,3 @@ class Conflicts:
 
 def _unwrapped(node: cst.CSTNode) -> cst.CSTNode:
     return node.expression if isinstance(node, cst.Await) else node
-
-
-def _raises(body: cst.BaseSuite) -> bool:
-    """Whether a handler only passes the error on: its last statement raises."""
-    last = body.body[-1] if body.body else None
-    if isinstance(last, cst.SimpleStatementLine):
-        last = last.body[-1]
-    return isinstance(last, cst.Raise)

@@ -9,6 +9,7 @@ import libcst as cst
 
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import DICT, LIST, SET
+from flake8_concurrency.model.iteration_shapes import VIEWS
 from flake8_concurrency.model.lock_identity import LockIdentity
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import dotted, last_name
@@ -22,7 +23,6 @@ CHANGING = frozenset(
     reverse rotate move_to_end""".split()
 )
 #: What a loop goes over of a dict: it breaks where a key comes or goes meanwhile.
-VIEWS = frozenset("items keys values".split())
 #: Methods in which nobody else has the object yet, or any more.
 ALONE = frozenset(
     """__init__ __new__ __post_init__ __attrs_post_init__ __del__ __repr__ __str__ __getstate__ __setstate__ __copy__
@@ -147,12 +147,17 @@ class Guards:
             for binding in bindings
         )
 
-    def _is_write(self, node: cst.Attribute) -> bool:
-        """Whether an attribute is bound, or what is in it changed."""
+    def _beyond_items(self, node: cst.Attribute) -> tuple[cst.CSTNode, cst.CSTNode]:
+        """An attribute with all subscripts of it, `self.x[a][b]`, and what that stands in."""
         current: cst.CSTNode = node
         parent = self._file.parent(current)
         while isinstance(parent, cst.Subscript) and parent.value is current:
             current, parent = parent, self._file.parent(parent)
+        return current, parent
+
+    def _is_write(self, node: cst.Attribute) -> bool:
+        """Whether an attribute is bound, or what is in it changed."""
+        current, parent = self._beyond_items(node)
         if isinstance(parent, cst.Element | cst.Tuple | cst.List):
             while isinstance(parent, cst.Element | cst.Tuple | cst.List):
                 current, parent = parent, self._file.parent(parent)
@@ -255,10 +260,7 @@ class Guards:
 
     def _is_sum(self, node: cst.Attribute) -> bool:
         """`self.x += 1`, `self.x[key] += 1`: read, added to and stored in three steps."""
-        current: cst.BaseExpression = node
-        parent = self._file.parent(current)
-        while isinstance(parent, cst.Subscript) and parent.value is current:
-            current, parent = parent, self._file.parent(parent)
+        current, parent = self._beyond_items(node)
         if not isinstance(parent, cst.AugAssign) or parent.target is not current:
             return False
         # A list is added to in place.

@@ -10,7 +10,8 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 
-from flake8_concurrency.model.guards import ALONE, CHANGING, VIEWS, is_named_for_a_life
+from flake8_concurrency.model.guards import ALONE, CHANGING, is_named_for_a_life
+from flake8_concurrency.model.iteration_shapes import VIEWS
 from flake8_concurrency.model.pieces import Function, below, last_name, remembered, stored_name
 
 _ENTERING = frozenset({"enter_context", "enter_async_context"})

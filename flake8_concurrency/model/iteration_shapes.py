@@ -67,16 +67,21 @@ def _looped(root: ast.AST) -> Iterator[str]:
 
 
 def _iterated(node: ast.expr) -> str:
+    return _filed(gone_over(node))
+
+
+def gone_over(node: ast.expr) -> ast.expr:
+    """What a loop goes through: `T` of `T.items()`, of `enumerate(T)` and of `T or ()`."""
     while True:
         node = _first(node)
         if not isinstance(node, ast.Call):
-            return _filed(node)
+            return node
         if isinstance(node.func, ast.Attribute) and node.func.attr in VIEWS:
             node = node.func.value
         elif last_name(node.func) == "enumerate" and node.args:
             node = node.args[0]
         else:
-            return _filed(node)
+            return node
 
 
 def _first(node: ast.expr) -> ast.expr:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
@@ -11,6 +10,7 @@ import libcst as cst
 from flake8_concurrency.model.bindings import targets
 from flake8_concurrency.model.definitions import ClassInfo, FunctionInfo
 from flake8_concurrency.model.facts import DICT, LIST, SET
+from flake8_concurrency.model.handlers import is_expected
 from flake8_concurrency.model.iteration_shapes import LOOKING_UP, REMOVING, VIEWS, is_of_end, is_of_start
 from flake8_concurrency.model.locks import called_name, words
 from flake8_concurrency.model.spelling import last_name, text
@@ -70,7 +70,11 @@ class Iterations:
                 continue
             is_noticed = self._file.is_a(container, *_COUNTED)
             suspension = next((one for one in suspensions if self._goes_on(one, loop)), None)
-            if suspension is None or self._file.sections.encloses(loop.iter, loop) or self._is_caught(loop):
+            if (
+                suspension is None
+                or self._file.sections.encloses(loop.iter, loop)
+                or is_expected(self._tree, loop, "RuntimeError")
+            ):
                 continue
             change = self._changed(place, function, None if is_noticed else loop)
             if change is not None:
@@ -89,12 +93,6 @@ class Iterations:
                 return False
             child = parent
         return False
-
-    def _is_caught(self, loop: cst.CSTNode) -> bool:
-        """Whether the error is expected: `except RuntimeError` around the loop."""
-        around = takewhile(lambda one: not isinstance(one, cst.FunctionDef), self._tree.ancestors(loop))
-        handlers = (handler for one in around if isinstance(one, cst.Try) for handler in one.handlers)
-        return any(one.type is not None and last_name(one.type) == "RuntimeError" for one in handlers)
 
     # -- what others do ------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from flake8_concurrency.model import clauses
 from flake8_concurrency.model.bindings import Binding
 from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.flow import Condition, atoms
+from flake8_concurrency.model.handlers import caught, types
 from flake8_concurrency.model.insert_words import (
     CONFLICTS,
     COUNTS,
@@ -147,7 +148,7 @@ class Looks:
 
     def _asked_in(self, body: cst.CSTNode, handler: cst.ExceptHandler) -> Iterator[Look]:
         """`self.get_queryset().get(name=name)`, of which only `except Tag.DoesNotExist` tells the model."""
-        for kind in _kinds(handler):
+        for kind in types(handler):
             if not (isinstance(kind, cst.Attribute) and kind.attr.value == "DoesNotExist"):
                 continue
             for node in self._file.tree.within(body) if clauses.names_class(kind.value) else ():
@@ -613,18 +614,6 @@ def _goes_on_only_when_missing(statement: cst.Try) -> bool:
 
 def _catches(handler: cst.ExceptHandler, names: frozenset[str]) -> bool:
     return not names.isdisjoint(caught(handler))
-
-
-def caught(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> set[str]:
-    """The last names of the exceptions that a handler catches; empty for a bare one."""
-    return {last_name(kind) for kind in _kinds(handler)}
-
-
-def _kinds(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> list[cst.BaseExpression]:
-    """The exceptions that a handler names, `(LookupError, ValueError)` as two."""
-    if isinstance(handler.type, cst.Tuple):
-        return [element.value for element in handler.type.elements]
-    return [] if handler.type is None else [handler.type]
 
 
 def catches_conflict(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from flake8_concurrency.model.calls import literal
+from flake8_concurrency.model.handlers import caught
 from flake8_concurrency.model.locks import words
 from flake8_concurrency.model.spelling import dotted, last_name
 
@@ -39,7 +40,11 @@ class Terminals:
         for parent in self._file.ancestors(call):
             if isinstance(parent, cst.FunctionDef | cst.Lambda):
                 return False
-            if isinstance(parent, cst.Try) and child is parent.body and any(map(_catches_interrupt, parent.handlers)):
+            if (
+                isinstance(parent, cst.Try)
+                and child is parent.body
+                and any("KeyboardInterrupt" in caught(handler) for handler in parent.handlers)
+            ):
                 return True
             child = parent
         return False
@@ -109,9 +114,3 @@ def _is_captured(call: cst.Call) -> bool:
         return True
     given = {arg.keyword.value: literal(arg.value) for arg in call.args if arg.keyword is not None}
     return given.get("stdout", (None,)) != (None,) or given.get("capture_output", (False,)) != (False,)
-
-
-def _catches_interrupt(handler: cst.ExceptHandler) -> bool:
-    caught = handler.type
-    types = [element.value for element in caught.elements] if isinstance(caught, cst.Tuple) else [caught]
-    return any(one is not None and dotted(one) == "KeyboardInterrupt" for one in types)
