@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from flake8_concurrency.model.definitions import FunctionInfo
+from flake8_concurrency.model.handlers import caught
 from flake8_concurrency.model.locks import words
 from flake8_concurrency.model.spelling import dotted
 
@@ -147,10 +148,7 @@ def _catches_all(statement: cst.CSTNode) -> bool:
 
 
 def _is_broad(handler: cst.ExceptHandler) -> bool:
-    caught = handler.type
-    if isinstance(caught, cst.Tuple):
-        return any(dotted(element.value) in _BROAD for element in caught.elements)
-    return caught is None or dotted(caught) in _BROAD
+    return handler.type is None or not _BROAD.isdisjoint(caught(handler))
 
 
 def _raises(node: cst.CSTNode) -> bool:
