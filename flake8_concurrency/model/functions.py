@@ -11,13 +11,13 @@ import libcst as cst
 from flake8_concurrency.knowledge.schema import Blocking
 from flake8_concurrency.model.blocking_calls import READERS, BlockingCalls, Leaf
 from flake8_concurrency.model.callees import Callees
-from flake8_concurrency.model.calls import literal
 from flake8_concurrency.model.definitions import FunctionInfo
 from flake8_concurrency.model.project import FunctionElsewhere
 from flake8_concurrency.model.remembering import is_done_once
 from flake8_concurrency.model.spelling import last_name
 from flake8_concurrency.model.startup import Startup
 from flake8_concurrency.model.steps import Step, Steps
+from flake8_concurrency.model.taken import is_ruled_out
 from flake8_concurrency.model.tree import COMPREHENSIONS, Scope
 
 if TYPE_CHECKING:
@@ -105,15 +105,11 @@ class Functions:
         """What blocks by itself in the function's own code."""
         if function not in self._leaves:
             blocking = (leaf for node in self._running(function) for leaf in self._blocking.leaves_at(node))
-            found = (leaf for leaf in blocking if not self._is_dead(leaf.node))
+            # `if True:  # async … else:` stands in code for both worlds.
+            found = (leaf for leaf in blocking if not is_ruled_out(leaf.node, self._file))
             # What is called and then entered or read waits once.
             self._leaves[function] = tuple({(leaf.node, leaf.fact.category): leaf for leaf in found}.values())
         return self._leaves[function]
-
-    def _is_dead(self, node: cst.CSTNode) -> bool:
-        """Whether a constant decides that a node is never reached: the `else` of `if True:  # async` in shared code."""
-        tests = ((literal(test), truth) for test, truth in self._file.flow.conditions(node))
-        return any(value is not None and bool(value[0]) is not truth for value, truth in tests)
 
     def entered_leaves(self, function: FunctionInfo) -> Iterator[Leaf]:
         """What blocks in a function's own code, whoever calls it.

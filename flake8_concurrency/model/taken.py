@@ -6,6 +6,7 @@ What a call gives as a literal, or leaves at its default, decides the tests of p
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -53,7 +54,7 @@ def _value(node: cst.BaseExpression, known: Mapping[str, tuple[object]]) -> tupl
 def is_taken(node: cst.CSTNode, function: FunctionInfo, told: Given, file: FileModel) -> bool:
     """Whether a function gets to a node of its own whenever it is called so, and nothing goes wrong."""
     known = {name: value for name, value in told if not _is_replaced(name, function)}
-    if any(_outcome(one.test, known) is (not one.truth) for one in file.flow.conditions(node)):
+    if is_ruled_out(node, file, known):
         return False
     child = node
     for parent in file.tree.ancestors(node):
@@ -70,6 +71,11 @@ def is_taken(node: cst.CSTNode, function: FunctionInfo, told: Given, file: FileM
             return False
         child = parent
     return True
+
+
+def is_ruled_out(node: cst.CSTNode, file: FileModel, known: Mapping[str, tuple[object]] = MappingProxyType({})) -> bool:
+    """Whether a test around a node, or before it, surely keeps it from being reached: `if True: … else: node`."""
+    return any(_outcome(one.test, known) is (not one.truth) for one in file.flow.conditions(node))
 
 
 def _is_replaced(name: str, function: FunctionInfo) -> bool:
